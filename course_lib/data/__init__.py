@@ -1,0 +1,1 @@
+"""Data sets, image sets in memory, and batches of them."""
