@@ -1,0 +1,43 @@
+"""What the registry knows of a network besides how to build it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a network was published."""
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors}: {self.title}. {self.venue} {self.year}. {self.url}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One entry of the registry: each file of networks ends in a tuple of these, `CARDS`.
+
+    factory: called with `num_classes`, `image_size`, `width` and its own options, all with defaults.
+    depth: layers with weights from input to output, as the paper counts them.
+    error: the error that the paper reports, with its conditions; None where it reports none for this network.
+    weights: address of torchvision's ImageNet weights, whose file name ends in the first digits of its SHA-256.
+    """
+
+    factory: Callable[..., nn.Module]
+    paper: Paper
+    depth: int
+    error: str | None = None
+    weights: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.factory.__name__
