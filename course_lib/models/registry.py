@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-# CARDS by name, not by module: `course_lib.models.alexnet` is the factory once the package is loaded, as in torchvision.
+# CARDS by name, not by module: `course_lib.models.alexnet` is the factory once that is loaded, as in torchvision.
 from course_lib.errors import CourseError
 from course_lib.models.alexnet import CARDS as ALEXNET
 from course_lib.models.card import Card
