@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
 
 
@@ -94,8 +95,8 @@ class History:
         """
         return next((epoch.epoch for epoch in self.epochs if epoch.train_error <= train_error), None)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Training and test error over the epochs, on `ax` or a new figure."""
+    def plot(self, ax: Axes | None = None) -> np.ndarray:
+        """Error and loss over the epochs, as `plots.learning_curves`: an array of axes. On `ax`, the error alone."""
         from course_lib import plots
 
         return plots.learning_curves(self, ax=ax)
