@@ -41,7 +41,7 @@ class Kernel:
     def kill(self) -> None:
         """End the kernel and all it started. Harmless where they have ended already."""
         self._ended.set()
-        for process in self._family():
+        for process in self._family() | self._session():
             with contextlib.suppress(psutil.Error):
                 if process.is_running():  # compares start times: a process number used again is not one of ours
                     process.kill()
@@ -57,10 +57,21 @@ class Kernel:
         return f"{name}: often, memory ran out" if name == "SIGKILL" else name
 
     def _family(self) -> set[psutil.Process]:
-        # Orphans of a dead kernel are nobody's children: only having seen them before finds them.
+        """The kernel and all below it, now or at an earlier look: a dead kernel's orphans are nobody's children."""
         with contextlib.suppress(psutil.Error):
             self._seen = {*self._seen, *self._root.children(recursive=True)}
         return self._seen
+
+    def _session(self) -> set[psutil.Process]:
+        """What runs in the session that the kernel was started in: orphans that no look has seen."""
+        if not hasattr(os, "getsid"):
+            return set()
+        found = set()
+        for process in psutil.process_iter():
+            with contextlib.suppress(OSError):
+                if os.getsid(process.pid) == self._root.pid:
+                    found.add(process)
+        return found
 
 
 class Kernels:
