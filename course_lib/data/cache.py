@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import atexit
 import errno
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -19,15 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
-import torch
-from torch import Tensor
-
-from course_lib.data.images import ImageSet, Splits
 from course_lib.errors import CourseError
 
 ENVIRONMENT_VARIABLE = "COURSE_CACHE"
-FORMAT = "1"  # raise it when the stored form changes: older files are then made anew
+
+T = TypeVar("T")
 
 
 def cache_folder() -> Path:
@@ -105,7 +101,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """A name to write to in place of `path`: renamed to it if all goes well, removed if not (Ctrl-C included).
 
     Hold `lock(path)`: what an earlier process that was killed left under that name is then overwritten.
-    Raises CourseError for a full disk.
+    Raises CourseError for a full disk, OSError for other refusals.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -121,14 +117,13 @@ def atomic(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def kept(name: str, key: str, make: Callable[[], Splits]) -> Splits:
-    """What `make()` returns, from the file `name` in the cache where that was made for the same `key`.
+def kept(name: str, *, read: Callable[[Path], T | None], make: Callable[[], T], write: Callable[[Path, T], None]) -> T:
+    """What `make()` returns, kept under `name` in the cache: made once, whoever and how many ask for it.
 
-    `key` is whatever the result depends on: another key, a damaged file or an unreadable one makes it anew.
-    Raises only what `make` raises: where the cache cannot be written it says so in a warning and goes on from memory.
+    read: gives what is kept at a path, None where that is missing, damaged or out of date: then it is made anew.
+    Raises only what `make` raises: where the cache cannot be written, says so in a warning and goes on from memory.
     """
-    path = cache_folder() / name
-    if (found := read(path, key)) is not None:
+    if (found := read(cache_folder() / name)) is not None:
         return found
     with ExitStack() as held:
         try:
@@ -137,75 +132,14 @@ def kept(name: str, key: str, make: Callable[[], Splits]) -> Splits:
             held.enter_context(lock(path))
         except (OSError, CourseError) as error:
             # No space for the lock, a file in a folder's place, a network disk without locks: do without the cache.
-            warnings.warn(f"Not cached: {error}", stacklevel=2)
+            warnings.warn(f"Not kept for the next time: {error}", stacklevel=2)
             return make()
         # The process that held the lock before this one has perhaps done the work.
-        if (found := read(path, key)) is not None:
+        if (found := read(path)) is not None:
             return found
-        splits = make()
-        write(path, key, splits)
-        return splits
-
-
-def write(path: Path, key: str, splits: Splits) -> None:
-    """Both halves of a data set as one safetensors file with a checksum; a full disk is only a warning."""
-    from safetensors.torch import save_file
-
-    tensors = _tensors(splits)
-    about = {
-        "format": FORMAT,
-        "key": key,
-        "sha256": _checksum(tensors),
-        "classes": json.dumps(splits.train.classes),
-        "source": splits.train.source,
-        "is_miniature": json.dumps(splits.train.is_miniature),
-    }
-    try:
-        with atomic(path) as partial:
-            save_file(tensors, partial, about)
-    except (CourseError, OSError) as error:
-        warnings.warn(f"Not cached: {error}", stacklevel=3)
-    except Exception as error:
-        # safetensors raises its own kind of error for what the operating system refuses.
-        if type(error).__name__ != "SafetensorError":
-            raise
-        warnings.warn(f"Not cached: {path} cannot be written ({error}).", stacklevel=3)
-
-
-def read(path: Path, key: str) -> Splits | None:
-    """What `write` stored under the same `key`; None where there is nothing, something else or something damaged."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            if about.get("format") != FORMAT or about.get("key") != key:
-                return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if about["sha256"] != _checksum(tensors):
-            return None
-        classes, is_miniature = tuple(json.loads(about["classes"])), json.loads(about["is_miniature"])
-        return Splits(
-            *(
-                ImageSet(tensors[f"{split}.images"], tensors[f"{split}.labels"], classes, about["source"], is_miniature)
-                for split in Splits._fields
-            )
-        )
-    except (OSError, SafetensorError, KeyError, ValueError, CourseError):
-        return None
-
-
-def _tensors(splits: Splits) -> dict[str, Tensor]:
-    return {
-        f"{name}.{part}": getattr(split, part).contiguous()
-        for name, split in splits._asdict().items()
-        for part in ("images", "labels")
-    }
-
-
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
-        digest.update(memoryview(tensors[name].contiguous().view(-1).view(torch.uint8).numpy()))
-    return digest.hexdigest()
+        made = make()
+        try:
+            write(path, made)
+        except (OSError, CourseError) as error:
+            warnings.warn(f"Not kept for the next time: {error}", stacklevel=2)
+        return made

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib.data import cache, cifar_files, download, miniature
+from course_lib.data import cache, cifar_files, decoded, download, miniature
 from course_lib.data.cifar_files import CIFAR10_CLASSES, IMAGE_SIZE
 from course_lib.data.image_folder import fingerprint, is_image_folder, read_image_folder
 from course_lib.data.images import MINIATURE_SENTENCE, Splits
@@ -131,8 +132,8 @@ def _read_copy(path: Path) -> Splits:
         return _read_archive(path)
     if folder := _batches_folder(path):
         return cifar_files.parse(cifar_files.read_folder(folder), folder)
-    return cache.kept(
-        _cached_name(path),
+    return _kept(
+        path,
         fingerprint(path),
         lambda: read_image_folder(path, CIFAR10_CLASSES, IMAGE_SIZE, "CIFAR-10 (image folder)"),
     )
@@ -140,7 +141,18 @@ def _read_copy(path: Path) -> Splits:
 
 def _read_archive(path: Path) -> Splits:
     about = path.stat()
-    return cache.kept(_cached_name(path), f"{about.st_size} {about.st_mtime_ns}", lambda: _unpack(path))
+    return _kept(path, f"{about.st_size} {about.st_mtime_ns}", lambda: _unpack(path))
+
+
+def _kept(path: Path, key: str, make: Callable[[], Splits]) -> Splits:
+    """`make()`, decoded only once for the same copy `path` in the state `key`; a changed copy replaces the old."""
+    name = f"cifar10-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}.safetensors"
+    return cache.kept(
+        name,
+        read=lambda file: decoded.read(file, key),
+        make=make,
+        write=lambda file, splits: decoded.write(file, key, splits),
+    )
 
 
 def _unpack(path: Path) -> Splits:
@@ -157,11 +169,6 @@ def _unpack(path: Path) -> Splits:
             "course data fetch."
         )
     return cifar_files.parse(cifar_files.read_archive(path), path)
-
-
-def _cached_name(path: Path) -> str:
-    """One cached file a copy, so that a changed copy replaces what was kept of it."""
-    return f"cifar10-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}.safetensors"
 
 
 def _bytes(path: Path) -> int:

@@ -120,12 +120,10 @@ def _fill(urls: list[str], destination: Path, md5: str, size: int, bar: tqdm, st
             # What another mirror sent before may be the wrong part: this one gets a chance from the beginning.
             urls.insert(0, url)
     tried = "; ".join(f"{_host(url)}: {fault}" for url, fault in faults.items())
-    kept = (
-        f" The {_have(file) / 1e6:,.1f} MB received are kept: the next try goes on from there." if _have(file) else ""
-    )
-    raise (UnreachableError if network_only else CourseError)(
-        f"{destination.name} could not be downloaded ({tried}).{kept} Try again later, or copy the file to {destination}."
-    )
+    if got := _have(file):
+        tried += f". The {got / 1e6:,.1f} MB received are kept, the next try goes on from there"
+    kind = UnreachableError if network_only else CourseError
+    raise kind(f"{destination.name} could not be downloaded. {tried}. Try later, or copy the file to {destination}.")
 
 
 class _WrongFileError(Exception):

@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.data import cifar_files
-from course_lib.data.cache import atomic, cache_folder, lock, writable_folder
+from course_lib.data.cache import atomic, cache_folder, kept
 from course_lib.data.cifar_files import CIFAR10_CLASSES, FILES, META_FILE, TEST_FILE, TRAIN_FILES
 from course_lib.data.silhouettes import SILHOUETTES, Array, ellipse, limb
 
 VERSION = "1"  # raise it when the drawing changes
 IMAGES_A_FILE = 2_000
+NAME = f"cifar10-miniature-{VERSION}/{cifar_files.FOLDER}"
 CHECKSUMS = "SHA256SUMS"
 SIZE = 32
+AT_ONCE = 40  # pictures: their arrays stay in the processor's cache
 
 
 def draw(labels: Array, random: np.random.RandomState) -> Array:
@@ -29,8 +31,9 @@ def draw(labels: Array, random: np.random.RandomState) -> Array:
     pictures = np.empty((len(labels), 3, SIZE, SIZE), dtype=np.uint8)
     for label, name in enumerate(CIFAR10_CLASSES):
         places = np.flatnonzero(labels == label)
-        if len(places):
-            pictures[places] = _Scene(len(places), random).paint(name)
+        for begin in range(0, len(places), AT_ONCE):
+            chunk = places[begin : begin + AT_ONCE]
+            pictures[chunk] = _Scene(len(chunk), random).paint(name)
     return pictures
 
 
@@ -128,21 +131,12 @@ class _Scene:
 
 def folder() -> Path:
     """Where the drawn files are kept."""
-    return cache_folder() / f"cifar10-miniature-{VERSION}" / cifar_files.FOLDER
+    return cache_folder() / NAME
 
 
 def files() -> dict[str, bytes]:
     """The contents of the official files: from the cache where they are whole, else drawn (3 s) and kept."""
-    if (found := _read(folder())) is not None:
-        return found
-    place = writable_folder() / folder().relative_to(cache_folder())
-    place.mkdir(parents=True, exist_ok=True)
-    with lock(place):
-        if (found := _read(place)) is not None:
-            return found
-        contents = _draw_files()
-        _write(place, contents)
-        return contents
+    return kept(NAME, read=_read, make=_draw_files, write=_write)
 
 
 def _draw_files() -> dict[str, bytes]:
@@ -163,6 +157,7 @@ def _sums(contents: dict[str, bytes]) -> str:
 
 
 def _write(place: Path, contents: dict[str, bytes]) -> None:
+    place.mkdir(exist_ok=True)
     for name, content in (*contents.items(), (CHECKSUMS, _sums(contents).encode())):
         with atomic(place / name) as partial:
             partial.write_bytes(content)
