@@ -1,9 +1,9 @@
 """Alternative text that reaches the output of a cell.
 
-JupyterLab's renderer for image/png sets no `alt`, whatever the metadata say; nbconvert's HTML template takes it from the
-metadata, but prefers text/html where there is one. So a figure with a description is shown as text/html, an `<img>` with
-`alt`, which JupyterLab (trusted or not) and nbconvert both keep; image/png with `alt` in its metadata stands beside it for
-front ends and exporters that show no HTML, and text/plain carries the words alone.
+JupyterLab's renderer for image/png sets no `alt`, whatever the metadata say; nbconvert's HTML template takes it from
+the metadata, but prefers text/html where there is one. So a figure with a description is shown as text/html, an `<img>`
+with `alt`, which JupyterLab (trusted or not) and nbconvert both keep; image/png with `alt` in its metadata stands
+beside it for front ends and exporters that show no HTML, and text/plain carries the words alone.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 
 from course_lib.plots.style import figure_of
 
-# Twice the dots of the size shown: crisp on dense screens, and still well below 150 kB a figure.
-SCALE = 2
+# Dots a dot of the size shown, crisp on dense screens first; the next where photographs make the file too large.
+SCALES = (2, 1.5, 1)
+BYTES_UP_TO = 150_000
 
 _told: weakref.WeakKeyDictionary[Figure, str] = weakref.WeakKeyDictionary()
 _drawn: weakref.WeakKeyDictionary[Figure, list[str]] = weakref.WeakKeyDictionary()
@@ -68,10 +69,8 @@ def install() -> None:
 def _bundle(figure: Figure) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
     if not figure.axes:
         return {}, {}
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=SCALE * figure.dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
-    png = buffer.getvalue()
-    width, height = (int.from_bytes(png[start : start + 4], "big") // SCALE for start in (16, 20))  # the IHDR chunk
+    png, scale = _png(figure)
+    width, height = (int(int.from_bytes(png[start : start + 4], "big") / scale) for start in (16, 20))  # chunk IHDR
     encoded = base64.b64encode(png).decode("ascii")
     size: dict[str, Any] = {"width": width, "height": height}
     text = description(figure)
@@ -84,3 +83,14 @@ def _bundle(figure: Figure) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
     )
     data = {"text/html": image, "image/png": encoded, "text/plain": f"Figure: {text}"}
     return data, {"image/png": {**size, "alt": text}}
+
+
+def _png(figure: Figure) -> tuple[bytes, float]:
+    """The figure as a file, and how many dots it has for each dot of the size shown."""
+    for scale in SCALES:
+        buffer = io.BytesIO()
+        dpi = scale * figure.dpi
+        figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", facecolor=figure.get_facecolor())
+        if buffer.tell() <= BYTES_UP_TO:
+            break
+    return buffer.getvalue(), scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from torch import nn
 
 from course_lib.plots.alt import describe
 from course_lib.plots.blocks import Block, blocks_of, claims_of
-from course_lib.plots.style import PALETTE, QUIET, WIDTH, axes_or_new, styled
+from course_lib.plots.style import PALETTE, QUIET, WIDTH, axes_or_new, percent, styled
 
 if TYPE_CHECKING:
     from course_lib.profiling import Profile
@@ -29,7 +30,9 @@ COLORS = {
 MULTIPLY_ADDS_AT, PARAMETERS_AT, LABELS_TOP, MIDDLE, BRACKETS_AT, TOP = 0.0, 0.85, 2.3, 3.35, 4.4, 4.75
 TALLEST_BAR = 0.55
 LEFT_OF_AXES = 1.05  # where the names of the rows of bars stand
-NARROW, ROOMY = 0.5, 0.62  # a pooling's column beside a convolution's; inches from which 55×55 fits below a block
+NARROW = 0.5  # a pooling's column beside a convolution's
+# Inches of a column: below the first, labels are cut to what fits; from the second, 55×55 fits.
+CROWDED, ROOMY = 0.38, 0.62
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def architecture(
 
     Below each block its share of the network's parameters and of its multiply-adds; above, which part has most of
     either. Convolutions in two groups stand in two towers, as in figure 2 of Krizhevsky et al. (2012). More than 20
-    layers are drawn by stages. All of it is computed from `network`, for images of `image_size` (as `profile` takes it).
+    layers are drawn by stages. All is computed from `network`, for images of `image_size` (as `profile` takes it).
 
     network: a module, or its profile (then without kernels and groups, which a profile does not know).
     Raises CourseError where the network cannot take such images.
@@ -77,7 +80,7 @@ def architecture(
         (MULTIPLY_ADDS_AT, [block.multiply_adds for block in blocks]),
     ):
         _bars(ax, blocks, places, shares, bottom)
-    _finish(ax, costs, title)
+    _finish(ax, costs, title, undrawn=1 - sum(block.parameters for block in blocks))
     drawn = ", ".join(" ".join(block.lines) for block in blocks[1:] if block.is_main)
     said = "; ".join(f"{claim.kind} layers have {claim}" for claim in claims)
     describe(ax, f"{costs.network}, input to output: {drawn}. {said[:1].upper() + said[1:]}.")
@@ -90,7 +93,7 @@ def _places(blocks: tuple[Block, ...], width: float) -> list[_Place]:
     left = (width - unit * sum(weights)) / 2
     towers = _in_towers(blocks)
     two = any(towers)
-    tallest = 1.1 if two else 1.5  # inches
+    tallest = 0.85 if two else 1.5  # inches
     scale = _Scale(blocks, unit, tallest)
     places = []
     for block, weight, split in zip(blocks, weights, towers, strict=True):
@@ -151,7 +154,7 @@ def _draw_block(ax: Axes, block: Block, place: _Place) -> None:
 
 
 def _draw_connections(ax: Axes, blocks: tuple[Block, ...], places: list[_Place]) -> None:
-    for (before, after), block in zip(zip(places, places[1:], strict=False), blocks[1:], strict=True):
+    for (before, after), block in zip(pairwise(places), blocks[1:], strict=True):
         # A layer that sees all channels joins the towers; a grouped one, and one without weights, stays in its own.
         apart = block.groups == 2 or not block.is_main
         for i, source in enumerate(before.boxes):
@@ -164,18 +167,25 @@ def _draw_connections(ax: Axes, blocks: tuple[Block, ...], places: list[_Place])
 
 
 def _label(ax: Axes, block: Block, place: _Place) -> None:
-    size = 8 if place.column >= ROOMY else 7
+    crowded = place.column < (CROWDED if block.is_main else CROWDED * NARROW)
     if not block.is_main and block.kind != "input":
-        ax.text(
-            place.x, LABELS_TOP, "\n".join(block.lines), rotation=90, ha="center", va="top", fontsize=7, color=QUIET
-        )
+        text = block.lines[0].rpartition(" ")[2] if crowded else "\n".join(block.lines)
+        ax.text(place.x, LABELS_TOP, text, rotation=90, ha="center", va="top", fontsize=7, color=QUIET)
         return
     height, width = block.size
     pixels = f"{height}²" if height == width and place.column < ROOMY else f"{height}×{width}"
     towers = "2×" if len(place.boxes) == 2 else ""
     channels = f"{towers}{block.channels // len(place.boxes)}"
-    lines = [*block.lines, channels] if block.kind == "linear" else [*block.lines, channels, pixels]
+    fitting = [_shortened(line, place.column) for line in block.lines]
+    lines = [*fitting, channels] if block.kind == "linear" else [*fitting, channels, pixels]
+    size = 8 if place.column >= ROOMY else 6.5 if crowded else 7
     ax.text(place.x, LABELS_TOP, "\n".join(lines), ha="center", va="top", fontsize=size, linespacing=1.15)
+
+
+def _shortened(name: str, column: float) -> str:
+    """`name`, or what comes after its first letters where it is wider than its column: "3a" for "inception3a"."""
+    number = name.lstrip("abcdefghijklmnopqrstuvwxyz_")
+    return number if number[:1].isdigit() and 0.058 * len(name) > column else name
 
 
 def _bracket(ax: Axes, first: _Place, last: _Place, text: str, color: str) -> None:
@@ -201,20 +211,10 @@ def _bars(ax: Axes, blocks: tuple[Block, ...], places: list[_Place], shares: lis
         bar = Rectangle((place.x - width / 2, bottom), width, height, facecolor=COLORS[block.kind])
         bar.set_gid(f"share of {block.name}")
         ax.add_patch(bar)
-        ax.text(place.x, bottom + height + 0.03, _number(share), ha="center", va="bottom", fontsize=7.5)
+        ax.text(place.x, bottom + height + 0.03, percent(share), ha="center", va="bottom", fontsize=7.5)
 
 
-def _number(share: float) -> str:
-    """A share in per cent without the sign, in three characters or so."""
-    percent = 100 * share
-    if percent == 0:
-        return "0"
-    if percent < 0.1:
-        return "<0.1"
-    return f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
-
-
-def _finish(ax: Axes, costs: Profile, title: str | None) -> None:
+def _finish(ax: Axes, costs: Profile, title: str | None, undrawn: float) -> None:
     ax.set(xlim=(0, WIDTH - LEFT_OF_AXES), ylim=(-0.05, TOP))
     ax.set_xticks([])
     ax.set_yticks(
@@ -227,8 +227,11 @@ def _finish(ax: Axes, costs: Profile, title: str | None) -> None:
     )
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    # Auxiliary heads, say.
+    rest = f"\nnot drawn: layers that run in training only, {100 * undrawn:.0f} % of the parameters"
     ax.set_xlabel(
-        "layers, from input to output · block: width by channels, height by pixels; linear: height by outputs",
+        "layers, from input to output · block: width by channels, height by pixels; linear: height by outputs"
+        + rest * (undrawn > 5e-4),
         fontsize=8,
         color=QUIET,
     )

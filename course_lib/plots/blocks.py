@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -28,7 +29,8 @@ class Block:
     kind: "input", "conv", "linear", "pool", "norm" or "dropout". lines: its label, line by line.
     size: (height, width) of its output in pixels, (1, 1) for a linear layer. channels: of its output.
     parameters, multiply_adds: its share of the network's, from 0 to 1; a layer that is not drawn (batch norm) counts
-    with the block before it. layers: how many convolutions and linear layers it stands for.
+    with the block before it. layers: how many convolutions and linear layers it stands for. reads: channels of its
+    input, 0 where unknown.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Block:
     parameters: float = 0.0
     multiply_adds: float = 0.0
     layers: int = 1
+    reads: int = 0
 
     @property
     def is_main(self) -> bool:
@@ -69,6 +72,7 @@ def blocks_of(profile: Profile, network: nn.Module | None) -> tuple[Block, ...]:
     if not main:
         raise CourseError("There is nothing to draw: the network has neither a convolution nor a linear layer.")
     each = [_block(layer, modules.get(layer.name)) for layer in layers]
+    each = each[:1] + [_or_nothing(block, before) for before, block in pairwise(each)]
     blocks = _charged(each, layers, profile)
     if len(main) > LAYERS_UP_TO:
         blocks = _by_stage(blocks)
@@ -80,14 +84,16 @@ def _input(profile: Profile) -> Block:
     return Block("input", "input", ("input",), (height, width), channels)
 
 
-def _block(layer: Layer, module: nn.Module | None) -> Block:
+def _block(layer: Layer, module: Any) -> Block:
     kind = kind_of(layer)
     shape = layer.output_shape
     if len(shape) == 4:
         channels, size = shape[1], (shape[2], shape[3])
     else:
         channels, size = shape[-1], (1, 1)
-    return Block(layer.name, kind, _lines(kind, layer, module), size, channels, groups=getattr(module, "groups", 1))
+    reads: int = getattr(module, "in_channels", 0) or getattr(module, "in_features", 0)
+    groups = getattr(module, "groups", 1)
+    return Block(layer.name, kind, _lines(kind, layer, module), size, channels, groups=groups, reads=reads)
 
 
 def _lines(kind: str, layer: Layer, module: nn.Module | None) -> tuple[str, ...]:
@@ -115,6 +121,12 @@ def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
+def _or_nothing(block: Block, before: Block) -> Block:
+    """`block`, marked as not worth drawing where it is an adaptive pooling whose input had the right size already."""
+    idle = block.lines == ("mean pool",) and block.size == before.size
+    return replace(block, kind="other") if idle else block
+
+
 def _charged(blocks: list[Block], layers: Iterable[Layer], profile: Profile) -> list[Block]:
     """The blocks worth drawing, with their shares; what is not drawn counts with the main block before it."""
     parameters, multiply_adds = profile.shares("parameters"), profile.shares("multiply_adds")
@@ -136,12 +148,13 @@ def _charged(blocks: list[Block], layers: Iterable[Layer], profile: Profile) -> 
 
 
 def _by_stage(blocks: list[Block]) -> list[Block]:
-    """Runs of layers as one block each: by the network's own parts where it names 4 to 20, else by size of the output."""
+    """Runs of layers as one block each: by the network's own parts where it names 4 to 20, else by size of output."""
     named = _runs(blocks, lambda block: block.name.partition(".")[0])
     sized = _runs([block for block in blocks if block.is_main], lambda block: f"{block.kind} {block.size}")
     parts = sum(any(block.is_main for block in run) for run in named)
     runs = named if 4 <= parts <= LAYERS_UP_TO else sized
-    return [_stage(run, title=run[0].name.partition(".")[0] if runs is named else "") for run in runs]
+    titles = [run[0].name.partition(".")[0] if runs is named else "" for run in runs]
+    return [_stage(run, title, runs[index + 1 :]) for index, (run, title) in enumerate(zip(runs, titles, strict=True))]
 
 
 def _runs(blocks: Iterable[Block], key: Any) -> list[list[Block]]:
@@ -154,25 +167,35 @@ def _runs(blocks: Iterable[Block], key: Any) -> list[list[Block]]:
     return runs
 
 
-def _stage(run: list[Block], title: str) -> Block:
+def _stage(run: list[Block], title: str, following: list[list[Block]]) -> Block:
     main = [block for block in run if block.is_main]
     if len(main) <= 1:
         only = main[0] if main else run[0]
         return replace(only, parameters=sum(b.parameters for b in run), multiply_adds=sum(b.multiply_adds for b in run))
     convolutions = sum(block.kind == "conv" for block in main)
     counted = f"{convolutions} conv" if convolutions else f"{len(main)} linear"
-    # A part ends in its widest layer at its last size: the last one to run may be a reduction in one of its branches.
-    last = max((block for block in main if block.size == main[-1].size), key=lambda block: block.channels)
+    last = main[-1]
     return Block(
         name=title,
         kind="conv" if convolutions else "linear",
         lines=tuple(line for line in (title, counted) if line),
         size=last.size,
-        channels=last.channels,
+        channels=_read_next(following, last.size) or last.channels,
         parameters=sum(block.parameters for block in run),
         multiply_adds=sum(block.multiply_adds for block in run),
         layers=len(main),
     )
+
+
+def _read_next(following: list[list[Block]], size: tuple[int, int]) -> int:
+    """The channels that the next layer reads: a part of parallel branches puts out more than its last layer does."""
+    for block in (block for run in following for block in run):
+        if block.kind == "pool":
+            size = block.size
+        if block.is_main:
+            area = size[0] * size[1]
+            return block.reads // area if block.kind == "linear" and block.reads % area == 0 else block.reads
+    return 0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from torch import Tensor
 
 from course_lib.errors import CourseError
@@ -15,8 +15,8 @@ from course_lib.plots.alt import describe
 from course_lib.plots.style import axes_or_new, mark_miniature, series, styled
 
 if TYPE_CHECKING:
-    from course_lib.data import ImageSet
-    from course_lib.training import Evaluation
+    from course_lib.data.images import ImageSet
+    from course_lib.evaluation import Evaluation
 
 # More classes than this are drawn as a line by rank: nobody could read a thousand names.
 BARS_UP_TO = 40
@@ -30,68 +30,85 @@ def class_counts(
     classes: Sequence[str] | None = None,
     log: bool = False,
     title: str | None = None,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """How many images each class has, in one or several image sets.
 
     sets: an ImageSet or counts (C,); for several, a mapping from their names to either, or to a mapping class -> count
     (a `Counter` of tags). Few classes are bars, more than 40 a line by rank, the most frequent first.
-    log: the axis of counts is logarithmic.
+    log: the axis of counts is logarithmic. source: what bare counts are of; a miniature is marked.
     """
     named = sets if isinstance(sets, Mapping) and not _is_counter(sets) else {"": sets}
     counted = {str(name): _counts(entry, classes) for name, entry in named.items()}
-    if not counted or any(len(counts) == 0 for _, counts in counted.values()):
+    if not counted or not all(counted.values()):
         raise CourseError("There are no classes to count: the image set is empty.")
-    most = max(len(counts) for _, counts in counted.values())
+    every_class = list(dict.fromkeys(name for counts in counted.values() for name in counts))
+    as_bars = len(every_class) <= BARS_UP_TO
     ax = axes_or_new(ax, height=3.6)
-    if most > BARS_UP_TO:
-        _ranked(ax, {name: counts for name, (_, counts) in counted.items()}, log)
-    else:
-        names = max((names for names, _ in counted.values()), key=len)
-        _grouped_bars(ax, names, {name: counts for name, (_, counts) in counted.items()}, log=log)
+    if as_bars:
+        bars = {label: np.array([counts.get(name, 0) for name in every_class]) for label, counts in counted.items()}
+        _grouped_bars(ax, every_class, bars)
         ax.set(xlabel="class")
+    else:
+        _ranked(ax, {label: np.array(list(counts.values())) for label, counts in counted.items()})
     ax.set(ylabel="images in the class")
+    _scale_counts(ax, log, as_bars)
     if title:
-        ax.set_title(title)
-    mark_miniature(ax, list(named.values()))
+        ax.set_title(title, pad=24 if any(counted) and as_bars else 6)
+    mark_miniature(ax, [*named.values(), source])
     said = [
-        f"{name + ': ' if name else ''}{len(counts)} classes of {counts.min():,.0f} to {counts.max():,.0f} images"
-        for name, (_, counts) in counted.items()
+        f"{label + ': ' if label else ''}{len(counts)} classes of {min(counts.values()):,.0f} to "
+        f"{max(counts.values()):,.0f} images"
+        for label, counts in counted.items()
     ]
     describe(ax, f"Number of images by class. {'; '.join(said)}.")
     return ax
+
+
+def _scale_counts(ax: Axes, log: bool, as_bars: bool) -> None:
+    if log:
+        ax.set_yscale("log")
+        if as_bars:
+            ax.set_ylim(bottom=0.7)  # there is nothing below one image, and a bar of one must still be seen
+        lowest, highest = ax.get_ylim()
+        decades = np.log10(highest / lowest)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 4 else (1.0, 3.0), numticks=12))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _is_counter(sets: Mapping[Any, Any]) -> bool:
     return bool(sets) and all(isinstance(count, int | float) for count in sets.values())
 
 
-def _counts(entry: Any, classes: Sequence[str] | None) -> tuple[list[str], np.ndarray]:
-    """Names and counts of the classes, from an ImageSet, a mapping or a vector."""
+def _counts(entry: Any, classes: Sequence[str] | None) -> dict[str, float]:
+    """Class -> count, from an ImageSet, a mapping or a vector."""
     if isinstance(entry, Mapping):
-        return [str(name) for name in entry], np.asarray(list(entry.values()), dtype=float)
+        return {str(name): float(count) for name, count in entry.items()}
     if hasattr(entry, "class_counts"):
-        return list(classes or entry.classes), entry.class_counts().numpy().astype(float)
-    counts = np.asarray(entry, dtype=float)
-    return list(classes or map(str, range(len(counts)))), counts
+        entry, classes = entry.class_counts(), classes or entry.classes
+    counts = np.asarray(entry, dtype=float).tolist()
+    names = list(classes or map(str, range(len(counts))))
+    if len(names) != len(counts):
+        raise CourseError(f"There are counts of {len(counts)} classes, and {len(names)} names: pass one each.")
+    return dict(zip(names, counts, strict=True))
 
 
-def _ranked(ax: Axes, counted: Mapping[str, np.ndarray], log: bool) -> None:
+def _ranked(ax: Axes, counted: Mapping[str, np.ndarray]) -> None:
     for index, (name, counts) in enumerate(counted.items()):
         look = series(index)
         ranks = np.arange(1, len(counts) + 1)
         ax.plot(ranks, np.sort(counts)[::-1], color=look.color, linestyle=look.linestyle, label=name)
     ax.set(xlabel="class, by rank (1: most images)")
-    if log:
-        ax.set_yscale("log")
-    else:
-        ax.set_ylim(bottom=0)
     ax.grid(axis="y")
     if any(counted):
         ax.legend()
 
 
-def _grouped_bars(ax: Axes, names: Sequence[str], groups: Mapping[str, np.ndarray], *, log: bool = False) -> None:
+def _grouped_bars(ax: Axes, names: Sequence[str], groups: Mapping[str, np.ndarray]) -> None:
     """Bars side by side for each name, one a group, told apart by colour and hatch."""
     width = 0.8 / len(groups)
     for index, (label, heights) in enumerate(groups.items()):
@@ -106,13 +123,11 @@ def _grouped_bars(ax: Axes, names: Sequence[str], groups: Mapping[str, np.ndarra
         names,
         rotation=45 if crowded else 0,
         ha="right" if crowded else "center",
-        rotation_mode="anchor",
+        va="top" if crowded else "baseline",
+        rotation_mode="anchor" if crowded else "default",
     )
-    ax.tick_params(axis="x", length=0)
+    ax.tick_params(axis="x", length=0, pad=4 if crowded else 12)
     ax.grid(axis="y")
-    if log:
-        ax.set_yscale("log")
-        ax.yaxis.set_minor_locator(NullLocator())
     if any(groups):
         # Above the bars, where none can hide behind it.
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=min(4, len(groups)))
@@ -121,29 +136,33 @@ def _grouped_bars(ax: Axes, names: Sequence[str], groups: Mapping[str, np.ndarra
 @styled
 def per_class(
     runs: Evaluation | Tensor | Mapping[str, Any],
-    classes: Sequence[str],
+    classes: Sequence[str] | None = None,
     *,
     title: str | None = None,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """The accuracy on each class, of one or several runs side by side.
 
-    runs: an Evaluation, a confusion matrix (C, C; rows are true classes) or accuracies (C,) as fractions; for several, a
-    mapping from their names to any of these. Raises CourseError where the number of classes differs.
+    runs: an Evaluation, a confusion matrix (C, C; rows are true classes) or accuracies (C,) as fractions; for several,
+    a mapping from their names to any of these. classes: names; an Evaluation knows them itself.
+    source: what bare numbers were measured on; a miniature is marked.
+    Raises CourseError where the number of classes differs.
     """
     named = runs if isinstance(runs, Mapping) else {"": runs}
     accuracies = {str(name): 100 * _accuracy(entry) for name, entry in named.items()}
+    if not accuracies:
+        raise CourseError("There is no run to draw: pass at least one.")
+    classes = classes or _class_names(next(iter(named.values())), len(next(iter(accuracies.values()))))
     for name, accuracy in accuracies.items():
         if len(accuracy) != len(classes):
             raise CourseError(f"There are {len(classes)} classes, and {name or 'the run'} has {len(accuracy)}.")
-    if not accuracies:
-        raise CourseError("There is no run to draw: pass at least one.")
     ax = axes_or_new(ax, height=3.6)
     _grouped_bars(ax, classes, accuracies)
     ax.set(xlabel="class", ylabel="accuracy (%)", ylim=(0, 100))
     if title:
         ax.set_title(title, pad=24 if any(accuracies) else 6)
-    mark_miniature(ax, list(named.values()))
+    mark_miniature(ax, [*named.values(), source])
     said = [
         f"{name + ': ' if name else ''}lowest {classes[int(np.nanargmin(accuracy))]} {np.nanmin(accuracy):.0f} %, "
         f"highest {classes[int(np.nanargmax(accuracy))]} {np.nanmax(accuracy):.0f} %"
@@ -162,6 +181,10 @@ def _accuracy(entry: Any) -> np.ndarray:
         return np.diag(values) / values.sum(axis=1)
 
 
+def _class_names(entry: Any, count: int) -> Sequence[str]:
+    return getattr(entry, "classes", None) or [str(index) for index in range(count)]
+
+
 def _matrix(entry: Any) -> np.ndarray:
     return np.asarray(getattr(entry, "confusion", entry), dtype=float)
 
@@ -172,18 +195,20 @@ def confusion(
     classes: Sequence[str] | None = None,
     *,
     title: str | None = None,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """What is taken for what: each row a true class, its cells the share of its images predicted as each class.
 
     evaluation: an Evaluation, or counts (C, C) with true classes in rows. Cells are numbers in % up to 20 classes.
+    source: what a bare matrix was measured on; a miniature is marked.
     Raises CourseError where the matrix is not square or `classes` does not fit it.
     """
     counts = _matrix(evaluation)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise CourseError(f"A confusion matrix has the shape (C, C), and this one has {counts.shape}.")
     size = len(counts)
-    names = list(classes or getattr(evaluation, "classes", None) or map(str, range(size)))
+    names = list(classes or _class_names(evaluation, size))
     if len(names) != size:
         raise CourseError(f"The confusion matrix has {size} classes, and there are {len(names)} names.")
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -203,7 +228,7 @@ def confusion(
         if title:
             ax.set_title(title)
     ax.spines[:].set_visible(False)
-    mark_miniature(ax, [evaluation])
+    mark_miniature(ax, [evaluation, source])
     describe(ax, _confusion_in_words(shares, names))
     return ax
 

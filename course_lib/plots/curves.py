@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from course_lib.errors import CourseError
 from course_lib.plots.alt import describe
-from course_lib.plots.style import WIDTH, axes_or_new, mark_miniature, series, styled
+from course_lib.plots.style import axes_or_new, mark_miniature, series, styled
 
 if TYPE_CHECKING:
-    from course_lib.training import History
+    from course_lib.history import History
 
 # What a History records: its name on an axis, and the factor from the recorded unit to the one shown.
 VALUES = {
@@ -24,7 +23,6 @@ VALUES = {
     "train_loss": ("training loss (nats)", 1),
     "test_loss": ("test loss (nats)", 1),
     "learning_rate": ("learning rate", 1),
-    "seconds": ("time (s)", 1),
 }
 
 
@@ -51,7 +49,7 @@ def compare(
 
     histories: the key's text, put into `label`, names the run ("plain {} layers"); a list holds one run a seed.
     value: "train_error", "test_error", "train_loss", "test_loss" or "learning_rate". against: "epoch" or "seconds".
-    target: a level to reach, in the unit of the axis (25 for 25 %); marks where each run first does.
+    target: a level to reach, as the history records it (0.25 for an error of 25 %); marks where each run first does.
     Raises CourseError where there is nothing to draw.
     """
     runs = {label.format(key): _as_list(entry) for key, entry in histories.items()}
@@ -61,6 +59,7 @@ def compare(
         raise CourseError(f"Runs are drawn against 'epoch' or 'seconds', not {against!r}.")
     curves = {name: _curve(seeds, value, against) for name, seeds in runs.items()}
 
+    level = None if target is None else target * VALUES[value][1]
     ax = axes_or_new(ax, height=4.0)
     said = []
     for index, (name, (x, ys)) in enumerate(curves.items()):
@@ -68,13 +67,11 @@ def compare(
         _line(ax, x, mean, index, name)
         if len(ys) > 1:
             ax.fill_between(x, ys.min(axis=0), ys.max(axis=0), color=series(index).color, alpha=0.2, linewidth=0)
-        if target is not None:
-            _mark_first(ax, x, mean, target, index)
-        measured = mean[~np.isnan(mean)]
-        if len(measured):
-            said.append(f"{name} from {measured[0]:.3g} to {measured[-1]:.3g}")
-    if target is not None:
-        ax.axhline(target, color="#555555", linewidth=1, linestyle=(0, (2, 3)), zorder=1)
+        if level is not None:
+            _mark_first(ax, x, mean, level, index)
+        said.append(f"{name} {_from_to(mean)}")
+    if level is not None:
+        ax.axhline(level, color="#555555", linewidth=1, linestyle=(0, (2, 3)), zorder=1)
     seeds = max(len(entry) for entry in runs.values())
     _finish(ax, VALUES[value][0], against, title)
     ax.legend(title=f"mean and range of {seeds} seeds" if seeds > 1 else None)
@@ -96,7 +93,7 @@ def _curve(seeds: list[History], value: str, against: str) -> tuple[np.ndarray, 
     epochs = min(len(numbers) for numbers in recorded)
     x = np.arange(1, epochs + 1, dtype=float)
     if against == "seconds":
-        x = np.mean([np.cumsum(_values(history, "seconds")[:epochs]) for history in seeds], axis=0)
+        x = np.mean([np.cumsum([epoch.seconds for epoch in history.epochs[:epochs]]) for history in seeds], axis=0)
     return x, np.stack([numbers[:epochs] for numbers in recorded])
 
 
@@ -125,7 +122,9 @@ def _mark_first(ax: Axes, x: np.ndarray, y: np.ndarray, target: float, index: in
 def _finish(ax: Axes, y_label: str, against: str, title: str | None) -> None:
     ax.set(xlabel=_X_LABELS[against], ylabel=y_label)
     if against == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    else:
+        ax.set_xlim(left=0)
     if y_label != VALUES["learning_rate"][0]:
         ax.set_ylim(bottom=0)
     ax.grid(axis="y")
@@ -134,25 +133,31 @@ def _finish(ax: Axes, y_label: str, against: str, title: str | None) -> None:
 
 
 @styled
-def learning_curves(history: History, *, ax: Axes | Sequence[Axes] | np.ndarray | None = None) -> np.ndarray:
-    """Error and loss of one run over the epochs, on the training and the test images: an array of two axes.
+def learning_curves(
+    history: History, value: str = "error", *, title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """One run over the epochs, on the training and, where measured, on the test images.
 
-    Given one axes, draws the error alone. Training error is measured while the weights change, on augmented images; it can
-    lie above the test error.
+    value: "error" or "loss". The training curve is measured while the weights change, with augmentation and dropout, so
+    it can lie above the test curve.
     """
-    pairs = [("train_error", "test_error"), ("train_loss", "test_loss")]
-    if ax is None:
-        ax = plt.subplots(1, 2, figsize=(WIDTH, 3.4), layout="constrained")[1]
-    axes = np.atleast_1d(np.asarray(ax, dtype=object))
-    for index, (one, pair, name) in enumerate(zip(axes, pairs, ("error (%)", "loss (nats)"), strict=False)):
-        said = []
-        for number, (value, where) in enumerate(zip(pair, ("training", "test"), strict=True)):
-            curve = _values(history, value)
-            if not np.isnan(curve).all():
-                _line(one, np.arange(1, len(curve) + 1), curve, number, where)
-                said.append(f"{where} {name} from {curve[0]:.3g} to {curve[-1]:.3g}")
-        _finish(one, name, "epoch", getattr(history, "name", None) if index == 0 else None)
-        one.legend()
-        describe(one, f"Learning curves: {'; '.join(said)}.")
-    mark_miniature(axes[0], [history])
-    return axes
+    if value not in ("error", "loss"):
+        raise CourseError(f"Learning curves show 'error' or 'loss', not {value!r}.")
+    curves = {where: _values(history, f"{split}_{value}") for where, split in (("training", "train"), ("test", "test"))}
+    ax = axes_or_new(ax, height=3.6)
+    said = []
+    for index, (where, curve) in enumerate(curves.items()):
+        if not np.isnan(curve).all():
+            _line(ax, np.arange(1, len(curve) + 1), curve, index, where)
+            said.append(f"{where} {value} {_from_to(curve)}")
+    _finish(ax, {"error": "error (%)", "loss": "loss (nats)"}[value], "epoch", title or getattr(history, "name", None))
+    if said:
+        ax.legend()
+    mark_miniature(ax, [history])
+    describe(ax, f"Learning curves over {len(curves['training'])} epochs: {'; '.join(said) or 'no epoch finished'}.")
+    return ax
+
+
+def _from_to(curve: np.ndarray) -> str:
+    measured = curve[~np.isnan(curve)]
+    return f"from {measured[0]:.3g} to {measured[-1]:.3g}" if len(measured) else "not measured"

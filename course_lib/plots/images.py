@@ -16,12 +16,10 @@ from torch import Tensor
 
 from course_lib.errors import CourseError
 from course_lib.plots.alt import describe
-from course_lib.plots.style import PALETTE, SERIES, WIDTH, axes_or_new, figure_of, mark_miniature, styled
+from course_lib.plots.style import PALETTE, SERIES, WIDTH, axes_or_new, mark_miniature, styled
 
 if TYPE_CHECKING:
-    from course_lib.data import ImageSet
-
-Pictures = "ImageSet | Tensor | Sequence[Tensor]"
+    from course_lib.data.images import ImageSet
 
 # Pictures smaller than this are shown pixel by pixel; larger ones shrink on the page and want smoothing.
 PIXELS_VISIBLE_BELOW = 96
@@ -43,7 +41,8 @@ def displayable(image: Tensor) -> np.ndarray:
         )
     if image.dtype != torch.uint8:
         image = image.float()
-        if not (-1e-3 <= image.min() and image.max() <= 1 + 1e-3):  # also false for NaN
+        in_range = (image >= -1e-3) & (image <= 1 + 1e-3)  # false for NaN too
+        if not in_range.all():
             raise CourseError(
                 f"A picture of floats has values from 0 to 1, and this one goes from {image.min():.3g} to "
                 f"{image.max():.3g}. If it was normalised, undo that first: normalisation.undo(images)."
@@ -62,6 +61,7 @@ def image_grid(
     row_titles: Sequence[str] | None = None,
     title: str | None = None,
     limit: int = 40,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Pictures side by side, small ones with their pixels visible.
@@ -69,6 +69,7 @@ def image_grid(
     images: an ImageSet, a tensor (N, 3, H, W), or pictures of several sizes; uint8, or floats from 0 to 1.
     titles: a text above each picture; by default the class, where `images` is an ImageSet.
     captions: a text below each ("cat → dog"). row_titles: a text left of each row. limit: draws no more than this many.
+    source: where pictures given as tensors come from, an image set or a history; a miniature is marked.
     Raises CourseError where a list of texts does not fit the pictures.
     """
     pictures, names = _pictures_and_classes(images, limit)
@@ -86,7 +87,6 @@ def image_grid(
                 f"image_grid draws {count} {what.replace('_', ' ')}, and got {len(texts)}: pass one each."
             )
 
-    above, below = 0.26 * (titles is not None), 0.26 * (captions is not None)
     tile = min(1.5, WIDTH / columns)  # inches
     above, below = (0.26 / tile if texts is not None else 0.05 for texts in (titles, captions))
     pitch = 1 + above + below
@@ -97,16 +97,16 @@ def image_grid(
         top = row * pitch + above
         _place(ax, picture, column, top)
         if titles is not None:
-            ax.text(column + 0.5, top - 0.04, titles[index], ha="center", va="bottom", fontsize=size)
+            ax.text(column + 0.5, top - 0.06 / tile, titles[index], ha="center", va="baseline", fontsize=size)
         if captions is not None:
-            ax.text(column + 0.5, top + 1.04, captions[index], ha="center", va="top", fontsize=size)
+            ax.text(column + 0.5, top + 1 + 0.14 / tile, captions[index], ha="center", va="baseline", fontsize=size)
     for row, text in enumerate(row_titles or ()):
         ax.text(-0.1, row * pitch + above + 0.5, text, ha="right", va="center", fontsize=9)
     ax.set(xlim=(-0.03, columns + 0.03), ylim=(rows * pitch, 0), aspect="equal")
     ax.axis("off")
     if title is not None:
         ax.set_title(title)
-    mark_miniature(ax, [images])
+    mark_miniature(ax, [images, source])
     shown = sorted(set(titles or ()))
     describe(ax, f"Grid of {len(pictures)} pictures" + (f": {', '.join(shown)}." if 0 < len(shown) <= 12 else "."))
     return ax
@@ -120,7 +120,7 @@ def _pictures_and_classes(
     pixels: Tensor | Sequence[Tensor]
     if isinstance(images, Tensor):
         pixels = images if images.ndim == 4 else images[None]
-    elif hasattr(images, "images"):
+    elif not isinstance(images, Sequence):
         pixels = images.images
         names = [images.classes[label] for label in images.labels[:limit].tolist()]
     else:
@@ -153,12 +153,14 @@ def filters(
     columns: int | None = None,
     order: Literal["norm", "colour"] | None = None,
     title: str | None = None,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """First-layer filters as pictures, each scaled by its own largest weight so that zero is mid grey.
 
     weight: (C_out, C_in, kH, kW) with C_in 3 (colour) or 1. order: "norm" puts the filters with the largest weights
     first, "colour" the grey ones before the colourful, as in figure 3 of Krizhevsky et al. (2012).
+    source: the history or image set of the training; a miniature is marked.
     Raises CourseError for more input channels than a picture has.
     """
     weight = weight.detach().float().cpu()
@@ -186,6 +188,7 @@ def filters(
     ax.axis("off")
     height, width = weight.shape[2:]
     ax.set_title(title or f"{count} filters, {height}×{width} weights each (grey: zero)")
+    mark_miniature(ax, [source])
     describe(ax, f"The {count} first-layer filters of {height} by {width} weights, shown as pictures.")
     return ax
 
@@ -194,22 +197,26 @@ def filters(
 def boxes_and_masks(
     picture: Tensor,
     *,
-    boxes: Tensor | None = None,
+    boxes: Tensor | Sequence[Sequence[float]] | None = None,
     labels: Sequence[str] | None = None,
-    masks: Tensor | None = None,
+    masks: Tensor | Sequence[Tensor] | None = None,
     mask_labels: Sequence[str] | None = None,
+    title: str | None = None,
+    source: object = None,
     ax: Axes | None = None,
 ) -> Axes:
     """A picture with labelled bounding boxes, and masks laid over it with their outlines.
 
     picture: uint8 (3, H, W). boxes: (N, 4), corners (x1, y1, x2, y2) in pixels. labels: N texts.
-    masks: bool (M, H, W). mask_labels: M texts. An axes shows both, or call it twice, for boxes and for masks.
+    masks: bool (M, H, W). mask_labels: M texts. source: the data set; a miniature is marked.
     Raises CourseError where shapes do not fit together.
     """
     pixels = displayable(picture)
     height, width = pixels.shape[:2]
-    boxes = torch.zeros(0, 4) if boxes is None else boxes.detach().float().cpu()
-    masks = torch.zeros(0, height, width, dtype=torch.bool) if masks is None else masks.detach().cpu().bool()
+    boxes = torch.as_tensor(boxes if boxes is not None and len(boxes) else torch.zeros(0, 4)).float().cpu()
+    if masks is None or len(masks) == 0:
+        masks = torch.zeros(0, height, width, dtype=torch.bool)
+    masks = (masks if isinstance(masks, Tensor) else torch.stack(list(masks))).cpu().bool()
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise CourseError(f"Boxes have the shape (N, 4), and these have {tuple(boxes.shape)}.")
     if masks.ndim != 3 or masks.shape[1:] != (height, width):
@@ -226,6 +233,9 @@ def boxes_and_masks(
     for index, box in enumerate(boxes.tolist()):
         _draw_box(ax, box, index, labels[index] if labels else None)
     ax.set(xlim=(0, width), ylim=(height, 0), xlabel="x (pixels)", ylabel="y (pixels)")
+    if title:
+        ax.set_title(title)
+    mark_miniature(ax, [source])
     described = [f"a box around {label}" for label in labels or ()] + [
         f"a mask of {text}" for text in mask_labels or ()
     ]
@@ -278,9 +288,7 @@ def _label(ax: Axes, x: float, y: float, text: str, color: str) -> None:
         text,
         fontsize=9,
         color="white" if dark else PALETTE["black"],
+        va="top",
         bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5},
         clip_on=True,
     )
-
-
-__all__ = ["boxes_and_masks", "displayable", "figure_of", "filters", "image_grid"]

@@ -33,7 +33,7 @@ PALETTE = {
 }
 QUIET = "#6B6B6B"  # text that explains; 5.3:1 against white, above the 4.5:1 that WCAG asks for
 
-SETTINGS = {
+SETTINGS: Any = {
     "axes.axisbelow": True,
     "axes.grid": False,
     "axes.labelsize": 10,
@@ -67,15 +67,14 @@ class Series:
     hatch: str
 
 
-SERIES = tuple(
-    Series(color, linestyle, marker, hatch)
-    for color, linestyle, marker, hatch in zip(
-        PALETTE.values(),
-        ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (8, 3))),
-        ("o", "s", "^", "D", "v", "P", "X"),
-        ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo"),
-        strict=True,
-    )
+SERIES = (
+    Series(PALETTE["blue"], "-", "o", ""),
+    Series(PALETTE["vermilion"], "--", "s", "///"),
+    Series(PALETTE["green"], "-.", "^", "..."),
+    Series(PALETTE["purple"], (0, (1, 1)), "D", "xxx"),
+    Series(PALETTE["orange"], (0, (5, 1)), "v", "\\\\\\"),
+    Series(PALETTE["sky"], (0, (3, 1, 1, 1)), "P", "+++"),
+    Series(PALETTE["black"], (0, (8, 3)), "X", "ooo"),
 )
 
 
@@ -134,3 +133,13 @@ def mark_miniature(ax: Axes, sources: Iterable[object]) -> None:
     if figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")  # or the mark would lie on the axis label
     figure.supxlabel(MINIATURE, fontsize=9, color="white", backgroundcolor=PALETTE["vermilion"])
+
+
+def percent(share: float) -> str:
+    """A share of a whole in per cent, without the sign, in four characters or fewer."""
+    value = 100 * share
+    if value == 0:
+        return "0"
+    if value < 0.1:
+        return "<0.1"
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
