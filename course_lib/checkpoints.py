@@ -10,6 +10,7 @@ import contextlib
 import os
 import tempfile
 import warnings
+import zipfile
 import zlib
 from dataclasses import asdict
 from pathlib import Path
@@ -81,6 +82,10 @@ def load(path: Path, network: nn.Module, settings: State) -> State | None:
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            # torch.load does not look at the checksums that torch.save writes.
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile("checksum")
         # weights_only: a checkpoint from a stranger must not run code.
         run = torch.load(path, map_location="cpu", weights_only=True)
         stored, weights, epochs = run["settings"], run["network"], tuple(Epoch(**epoch) for epoch in run["epochs"])
