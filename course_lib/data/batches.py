@@ -42,7 +42,16 @@ def random_crop(
 
     offsets: int64 (N, 2), row and column of the window's first pixel in the padded image; the caller draws them.
     size: of the window, one number for a square; by default H x W.
+    Raises CourseError for a window that does not fit, or sticks out.
     """
+    height, width = images.shape[2:]
+    window = torch.tensor((size, size) if isinstance(size, int) else size or (height, width))
+    room = torch.tensor((height, width)) + 2 * padding - window
+    if (room < 0).any() or (offsets < 0).any() or (offsets.cpu() > room).any():
+        raise CourseError(
+            f"Some window of {window[0]}x{window[1]} pixels sticks out of its image of {height}x{width} padded by "
+            f"{padding}: offsets must lie between 0 and {tuple(room.tolist())}."
+        )
     return _crop_and_flip(images, offsets, None, size, padding)
 
 
@@ -74,20 +83,15 @@ def _crop_and_flip(
 ) -> Tensor:
     """Windows, those in `mirrored` read from right to left: one gather does both."""
     count, channels, height, width = images.shape
-    window_height, window_width = (size, size) if isinstance(size, int) else size or (height, width)
-    padded = F.pad(images, [padding] * 4) if padding else images
-    padded_width = width + 2 * padding
-    if window_height > height + 2 * padding or window_width > padded_width:
-        raise CourseError(
-            f"A window of {window_height}x{window_width} does not fit into images of {height}x{width} "
-            f"padded by {padding}."
-        )
-    rows = offsets[:, :1] + torch.arange(window_height, device=images.device)
-    columns = offsets[:, 1:] + torch.arange(window_width, device=images.device)
+    rows, columns = (size, size) if isinstance(size, int) else size or (height, width)
+    padded = F.pad(images, [padding] * 4).flatten(2) if padding else images.flatten(2)
+    row = offsets[:, :1] + torch.arange(rows, device=images.device)
+    column = offsets[:, 1:] + torch.arange(columns, device=images.device)
     if mirrored is not None:
-        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    places = (rows[:, :, None] * padded_width + columns[:, None, :]).view(count, 1, -1).expand(-1, channels, -1)
-    return padded.reshape(count, channels, -1).gather(2, places).view(count, channels, window_height, window_width)
+        column = torch.where(mirrored[:, None], column.flip(1), column)
+    places = row[:, :, None] * (width + 2 * padding) + column[:, None, :]
+    places = places.view(count, 1, rows * columns).expand(-1, channels, -1)
+    return padded.gather(2, places).view(count, channels, rows, columns)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Normalisation:
         if images.numel() == 0:
             raise CourseError("There is no picture to compute a mean and a standard deviation from.")
         counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)])
-        share = counts.double().cpu() / counts.sum(1, keepdim=True).cpu()
+        counts = counts.cpu().double()
+        share = counts / counts.sum(1, keepdim=True)
         values = torch.arange(256, dtype=torch.float64) / 255
         mean = share @ values
         std = (share * (values - mean[:, None]) ** 2).sum(1).sqrt()
