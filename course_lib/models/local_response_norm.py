@@ -49,9 +49,9 @@ class _Blocked(torch.autograd.Function):
     """`_normalise`, a block of images at a time, keeping nothing for the gradient but its input."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, *constants: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.constants = constants
+        ctx.constants = constants = (size, alpha, beta, k)
         y = torch.empty_like(x)
         for block, out in zip(_blocks(x), _blocks(y), strict=True):
             out.copy_(_normalise(block, *constants))
@@ -73,7 +73,7 @@ def _normalise(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Ten
 
 
 def _gradient(x: Tensor, outer: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    """With d the bracket above and g the outer gradient: g_i d_i^-beta - 2 alpha beta a_i sum_j g_j a_j d_j^(-beta-1)."""
+    """g_i / d_i^beta - 2 alpha beta a_i sum_j g_j a_j / d_j^(beta+1), with d the bracket above, g the outer gradient."""
     a = _wide(x)
     d = _energy(a, size, alpha, k)
     direct = _wide(outer) * _power(d, beta)
