@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import time
 import warnings
@@ -357,7 +358,14 @@ def _accelerator() -> Accelerator:
 
     # A block that stochastic depth drops has no gradient in that step, in one process or in all.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    return Accelerator(mixed_precision="no", kwargs_handlers=[unused])
+    accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[unused])
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched != accelerator.num_processes:
+        raise CourseError(
+            f"{launched} processes were launched, but each knows only of {accelerator.num_processes}. On a machine "
+            "without GPUs, start them with ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes N."
+        )
+    return accelerator
 
 
 def _device(accelerator: Accelerator, device: str | torch.device) -> str | torch.device:
