@@ -73,7 +73,7 @@ def _normalise(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Ten
 
 
 def _gradient(x: Tensor, outer: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    """g_i / d_i^beta - 2 alpha beta a_i sum_j g_j a_j / d_j^(beta+1), with d the bracket above, g the outer gradient."""
+    """g_i / d_i^beta - 2 alpha beta a_i sum_j g_j a_j / d_j^(beta+1), d the bracket above, g the outer gradient."""
     a = _wide(x)
     d = _energy(a, size, alpha, k)
     direct = _wide(outer) * _power(d, beta)

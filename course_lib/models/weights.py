@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_lib.errors import CourseError
 from course_lib.models.card import Card
@@ -24,14 +26,28 @@ def load_imagenet_weights(network: nn.Module, card: Card, weights: str = "imagen
         raise CourseError(f'There are no weights {weights!r}: use weights="imagenet", or None for random ones.')
     if card.weights is None:
         raise CourseError(f"torchvision has no ImageNet weights for {card.name}: train it, or leave `weights` out.")
-    state = torch.load(_checkpoint(card.weights), map_location="cpu", weights_only=True)
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if expected != {name: tensor.shape for name, tensor in state.items()}:
+    state = _read(_checkpoint(card.weights))
+    if _shapes(state) != _shapes(network.state_dict()):
         raise CourseError(
             f"The ImageNet weights of {card.name} fit 1000 classes, 224-pixel images and width 1. "
             "Build it so, then replace its last layer."
         )
     network.load_state_dict(state)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors in a checkpoint, by name; no code in it is run."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CourseError(f"{path} is not weights of a network. Delete it and run this again.") from error
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise CourseError(f"{path} is not weights of a network. Delete it and run this again.")
+    return state
 
 
 def _checkpoint(url: str) -> Path:

@@ -22,7 +22,7 @@ def randomised() -> Callable[[nn.Module], nn.Module]:
             for tensor in [*network.parameters(), *network.buffers()]:
                 if tensor.is_floating_point():
                     fan_in = max(1, tensor[0].numel()) if tensor.dim() > 1 else 1
-                    tensor.copy_(torch.randn(tensor.shape, generator=generator, dtype=torch.double) * fan_in**-0.5)
+                    tensor.copy_(torch.randn(tensor.shape, generator=generator) * fan_in**-0.5)
             for module in network.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_var is not None:
                     module.running_var.abs_().add_(0.1)
@@ -33,7 +33,7 @@ def randomised() -> Callable[[nn.Module], nn.Module]:
 
 @pytest.fixture
 def loud_images() -> Callable[..., Tensor]:
-    """A function that makes images (count, 3, side, side) in float64, scaled up until normalisation constants matter."""
+    """A function that makes images (count, 3, side, side) in float64, so loud that normalisation matters."""
 
     def images(count: int = 2, side: int = 224) -> Tensor:
         generator = torch.Generator().manual_seed(2)
