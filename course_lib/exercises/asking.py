@@ -90,7 +90,7 @@ def _train(module: nn.Module, case: Case) -> dict[str, Tensor]:
     # An answer that starts in place would fail on a leaf: it gets a copy that remembers where it came from.
     output = module.train()(*(x.clone() if isinstance(x, Tensor) else x for x in inputs), **copy(case.keywords))
     said = encode(output, "output in train mode")
-    outputs = [x for x in (output if isinstance(output, (list, tuple)) else [output]) if isinstance(x, Tensor)]
+    outputs = [x for x in (output if isinstance(output, (list, tuple)) else [output]) if type(x) is Tensor]
     generator = torch.Generator().manual_seed(case.seed)
     losses = [(x * torch.randn(x.shape, generator=generator)).sum() for x in outputs if x.requires_grad]
     if losses:
@@ -147,7 +147,8 @@ def _int64(value: int, what: str) -> Tensor:
 def _dense(value: Tensor, what: str) -> Tensor:
     if value.layout is not torch.strided or value.is_quantized or value.device.type == "meta":
         raise AnswerError(f"The {what} is not an ordinary (dense) tensor with values.")
-    return value.detach().cpu().clone(memory_format=torch.contiguous_format).resolve_conj().resolve_neg()
+    # `value.detach` may be an attribute that the student set; the class's own method gives a tensor without attributes.
+    return Tensor.detach(value).cpu().clone(memory_format=torch.contiguous_format).resolve_conj().resolve_neg()
 
 
 def _from_numpy(value: np.ndarray, what: str) -> Tensor:

@@ -66,7 +66,7 @@ def _check(exercise: Exercise, answer: Any) -> Result:
     outcomes: list[_Outcome] = []
     for case in exercise.draw(SEED):
         outcome = _put(exercise, answer, case, printed)
-        if outcome.failure is not None and outcome.failure.blank:
+        if outcome.failure is not None and outcome.failure.kind == "blank":
             return _result(
                 exercise, reporting.NOT_ATTEMPTED, (f"Write {exercise.answer} in the cell above, then run both.",)
             )
@@ -88,7 +88,9 @@ def _put(exercise: Exercise, answer: Any, case: Case, printed: io.StringIO) -> _
         with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             said = exercise.ask(answer, case)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an answer may raise anything, SystemExit included
         return _Outcome(case, None, None, explain(error))
     return _Outcome(case, said, judge(expected, said, exercise.tolerance), None)
 
@@ -109,7 +111,7 @@ def _report(exercise: Exercise, outcomes: list[_Outcome]) -> Result:
     number = f"Case {1 + outcomes.index(first)} of {len(outcomes)}"
     where = f"{number}: {exercise.answer}{first.case}"
     if first.failure is not None:
-        status = reporting.RAISED if first.failure.lines else reporting.WRONG
+        status = reporting.RAISED if first.failure.kind == "raised" else reporting.WRONG
         sentences, lines = [where, first.failure.words], first.failure.lines
     else:
         assert first.verdict is not None

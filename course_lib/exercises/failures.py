@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lib.exercises.asking import AnswerError
+from course_lib.exercises.asking import AnswerError, name_of
 
 MOST_LINES = 4
 LONGEST_MESSAGE = 400
@@ -19,30 +19,41 @@ _LIBRARIES = tuple({_COURSE, *(sysconfig.get_paths()[key] for key in ("stdlib", 
 
 @dataclass(frozen=True)
 class Failure:
-    """blank: the answer is not written yet. words: what was raised. lines: the student's own, outermost first."""
+    """What became of a question that got no answer.
 
-    blank: bool
-    words: str
+    kind: "blank" (not written yet), "refused" (the question cannot be put to it) or "raised". words: what happened.
+    lines: of the traceback, the student's own, outermost first.
+    """
+
+    kind: str
+    words: str = ""
     lines: tuple[str, ...] = ()
 
 
 def explain(error: BaseException) -> Failure:
-    """What `error`, raised by an answer, means; runs guarded whatever the exception object does."""
+    """What `error`, raised by an answer, means."""
+    try:
+        return _explain(error)
+    except Exception:  # the class of the exception is the student's too
+        return Failure("raised", "An exception that cannot be shown.")
+
+
+def _explain(error: BaseException) -> Failure:
     if type(error) is AnswerError:
-        return Failure(False, str(error))
+        return Failure("refused", str(error))
     frames = _students_frames(error)
     if _is_blank(error, frames):
-        return Failure(True, "")
+        return Failure("blank")
     lines = tuple(_line(frame) for frame in frames)
     if len(lines) > MOST_LINES:
         lines = (*lines[: MOST_LINES - 2], f"... {len(lines) - MOST_LINES + 1} more lines ...", lines[-1])
-    return Failure(False, _words(error), lines)
+    return Failure("raised", _words(error), lines)
 
 
-def message(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     """`str(error)`, shortened, whatever a student's exception class makes of it."""
     try:
-        text = str.__str__(str(error)).strip()
+        text = str(error).strip()
     except Exception:
         return "(its message cannot be shown)"
     return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."
@@ -56,12 +67,12 @@ def _words(error: BaseException) -> str:
         return "It calls exit(), which would end the kernel: return a value instead."
     if issubclass(kind, MemoryError):
         return "MemoryError: it asks for more memory than there is."
-    text = message(error)
+    text = _message(error)
     if issubclass(kind, AttributeError) and "before Module.__init__() call" in text:
         return f"{text.removesuffix('.')}: the first line of __init__ must be super().__init__()."
     if issubclass(kind, NotImplementedError) and 'missing the required "forward" function' in text:
         return "Your module has no forward method."
-    return f"{kind.__name__}: {text}" if text else kind.__name__
+    return f"{name_of(kind)}: {text}" if text else name_of(kind)
 
 
 def _students_frames(error: BaseException) -> list[tuple[str, int, str]]:

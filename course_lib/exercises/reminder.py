@@ -26,8 +26,9 @@ def _remind(
     try:
         if sentence := reminder(str(error.name)):
             error.args = (f"{error}. {sentence}",)
-    finally:
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    except Exception:  # a reminder is a courtesy: Python's own error must come through in any case
+        pass
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
 def reminder(name: str) -> str:
