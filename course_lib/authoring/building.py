@@ -24,7 +24,7 @@ def build(
     execute: bool = True,
     refresh: bool = False,
 ) -> list[Path]:
-    """Make both notebooks of the lessons called `names` (None: of all, and remove those of lessons that are gone).
+    """Make both notebooks of the lessons called `names` (None: of all); with all, those of lessons that are gone go.
 
     Returns the paths that changed, or would have to with `check=True`, which writes and runs nothing. The text that
     `facts` cells print is kept where the cell is as it was; where one is new or edited, or with `refresh=True`, the
@@ -39,7 +39,7 @@ def build(
     texts: dict[Path, str | None] = {}
     for lesson in chosen:
         texts |= _texts(lesson, root, repository, execute=execute and not check, refresh=refresh)
-    if names is None:
+    if {lesson.name for lesson in chosen} == {path.stem for path in source.paths(root)}:
         texts |= dict.fromkeys(_abandoned(root, {lesson.name for lesson in chosen}))
     changed = [path for path, text in texts.items() if _current(path) != text]
     if not check:

@@ -23,6 +23,7 @@ from typing import Any
 import jupytext
 
 from course_lib.errors import CourseError
+from course_lib.exercises import registry
 
 OPTIONS = ("tags", "alt", "exercise", "discuss", "points")
 TAGS = ("parameters", "solution", "facts")
@@ -69,6 +70,16 @@ class Lesson:
         return first.lstrip("# ").strip()
 
     @property
+    def minutes(self) -> int:
+        """What the head says: the sum of its "20 min reading", "60 minutes ..."; 0 where it says nothing."""
+        head = self.cells[0].source if self.cells else ""
+        return sum(int(number) for number in re.findall(r"(\d+)\s*min(?:utes)?\b", head))
+
+    @property
+    def points(self) -> int:
+        return sum(registry.get(name).points for name in self.exercises)
+
+    @property
     def exercises(self) -> tuple[str, ...]:
         """The names of its exercises, in order."""
         return tuple(cell.exercise for cell in self.cells if cell.exercise)
@@ -76,18 +87,18 @@ class Lesson:
 
 def lessons(root: Path) -> list[Lesson]:
     """Every lesson in `root/lessons`, in order. Raises CourseError for one that cannot be read."""
-    return [read(path) for path in _paths(root)]
+    return [read(path) for path in paths(root)]
 
 
 def find(name: str, root: Path) -> Lesson:
     """The lesson called "02_alexnet", "02", "2" or "alexnet". Raises CourseError, with the nearest, for another."""
-    paths = {path.stem: path for path in _paths(root)}
-    for stem, path in paths.items():
+    by_name = {path.stem: path for path in paths(root)}
+    for stem, path in by_name.items():
         number, _, topic = stem.partition("_")
         if name in (stem, number, number.lstrip("0"), topic):
             return read(path)
-    near = difflib.get_close_matches(name, [*paths, *(stem.partition("_")[2] for stem in paths)], n=2)
-    advice = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(paths) or 'none'}."
+    near = difflib.get_close_matches(name, [*by_name, *(stem.partition("_")[2] for stem in by_name)], n=2)
+    advice = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(by_name) or 'none'}."
     raise CourseError(f"There is no lesson {name!r}. {advice}")
 
 
@@ -142,5 +153,6 @@ def _wrong_options(kind: str, options: dict[str, Any]) -> Iterator[str]:
             yield f"{option} belongs on a code cell."
 
 
-def _paths(root: Path) -> list[Path]:
+def paths(root: Path) -> list[Path]:
+    """The files of the lessons in `root/lessons`, in order."""
     return sorted((root / "lessons").glob("[0-9]*_*.py"))
