@@ -8,7 +8,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
 
 
@@ -95,11 +94,11 @@ class History:
         """
         return next((epoch.epoch for epoch in self.epochs if epoch.train_error <= train_error), None)
 
-    def plot(self, ax: Axes | None = None) -> np.ndarray:
-        """Error and loss over the epochs, as `plots.learning_curves`: an array of axes. On `ax`, the error alone."""
+    def plot(self, value: str = "error", ax: Axes | None = None) -> Axes:
+        """Training and test error (or value="loss") over the epochs, as `plots.learning_curves`."""
         from course_lib import plots
 
-        return plots.learning_curves(self, ax=ax)
+        return plots.learning_curves(self, value, ax=ax)
 
     def __repr__(self) -> str:
         if not self.epochs:

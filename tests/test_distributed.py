@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed_run import network, pictures
-
-from course_lib import scales, training
-from course_lib.errors import CourseError
 
 SCRIPT = Path(__file__).with_name("distributed_run.py")
 
@@ -55,13 +51,6 @@ def test_two_processes_train_to_the_losses_of_one_with_the_same_global_batch(tmp
         assert together[quantity] == pytest.approx(alone[quantity], rel=1e-4)
     assert_close(together["weights"], alone["weights"])
     assert (tmp_path / "run.pt").exists()
-
-
-def test_processes_that_do_not_know_of_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else each would train a network of its own, and all write one checkpoint."""
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(CourseError, match="ACCELERATE_USE_CPU=true"):
-        training.fit(network(), pictures(9, seed=0), None, scales.SCALES["smoke"], progress=False)
 
 
 def assert_close(one: Any, other: Any) -> None:

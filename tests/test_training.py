@@ -344,6 +344,13 @@ def test_what_does_not_fit_is_said_before_training(options: dict[str, Any], word
     assert same_weights(before, net)
 
 
+def test_processes_that_do_not_know_of_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each would train a network of its own, and all write one checkpoint."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(CourseError, match="ACCELERATE_USE_CPU=true"):
+        fit(network())
+
+
 def test_an_error_of_the_students_own_network_keeps_its_traceback() -> None:
     class Blank(nn.Module):
         def __init__(self) -> None:
