@@ -50,13 +50,11 @@ class Run:
 def run(notebook: Path) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "outputs.json"
-        nbval = [
-            *["-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p", "tests.notebooks.recorder", "--record"],
-            record,
-        ]
+        nbval = ["-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env"]
+        keep = ["-p", "tests.notebooks.recorder", "--record", record]
         plain = ["-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", ROOT]
         ended = subprocess.run(
-            [sys.executable, *map(str, [*nbval, *plain, notebook])],
+            [sys.executable, *map(str, [*nbval, *keep, *plain, notebook])],
             cwd=ROOT,
             # Under xdist a worker's own settings must not reach the pytest inside it.
             env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {"COURSE_SCALE": "smoke"},
