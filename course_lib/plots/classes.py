@@ -219,10 +219,12 @@ def confusion(
     ax.set(xlabel="predicted class", ylabel="true class")
     if numbered:
         _write_cells(ax, shares)
-        ax.set_xticks(range(size), names, rotation=45, ha="right", rotation_mode="anchor")
+        long = sum(map(len, names)) > 50
+        ax.set_xticks(range(size), names, rotation=45 * long, ha="right" if long else "center", rotation_mode="anchor")
         ax.set_yticks(range(size), names)
         ax.tick_params(length=0)
-        ax.set_title(title or "of 100 images of a class (row), how many are taken for which (column)", fontsize=10)
+        reading = f"of 100 images of a class (row),{' ' if size > 5 else chr(10)}how many are taken for which (column)"
+        ax.set_title(title or reading, fontsize=10)
     else:
         ax.figure.colorbar(image, ax=ax, label="share of the true class (%)", shrink=0.8)
         if title:

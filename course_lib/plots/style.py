@@ -7,7 +7,8 @@ matplotlib's global settings; the course's own hold while one of its functions d
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -97,7 +98,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         before = set(plt.get_fignums())
         try:
-            with plt.rc_context(SETTINGS):
+            with _settings():
                 return draw(*args, **kwargs)
         except BaseException:
             for number in set(plt.get_fignums()) - before:
@@ -105,6 +106,21 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return drawn
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """The course's settings, and then again those before.
+
+    Not `rc_context`, which restores all: the first figure of a notebook loads the inline backend, which sets
+    `interactive`, and restoring that would leave every later figure undrawn.
+    """
+    before = {name: plt.rcParams[name] for name in SETTINGS}
+    plt.rcParams.update(SETTINGS)
+    try:
+        yield
+    finally:
+        plt.rcParams.update(before)
 
 
 def axes_or_new(ax: Axes | None, height: float, width: float = WIDTH) -> Axes:
