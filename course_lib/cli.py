@@ -8,9 +8,11 @@ time waits until the command that needs it, so that `course --help` answers at o
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,22 +97,23 @@ def list_command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from course_lib import authoring
+    from course_lib import authoring, exercises
 
     table = Table("lesson", "title", header_style="bold")
     for heading in ("minutes", "points", "exercises"):
         table.add_column(heading, justify="right")
     for lesson in authoring.lessons(find_root()):
-        table.add_row(lesson.name, lesson.title, str(lesson.minutes), str(lesson.points), str(len(lesson.exercises)))
+        points = sum(exercises.get(name).points for name in lesson.exercises)
+        minutes = minutes_of(lesson.cells[0].source if lesson.cells else "")
+        table.add_row(lesson.name, lesson.title, minutes, str(points), str(len(lesson.exercises)))
     Console().print(table)
 
 
 @app.command("build")
 def build_command(
     lessons: Lessons = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit status 1 where something is stale.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; status 1 where something is stale.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Run every cell of facts again, edited or not.")] = False,
 ) -> None:
     """Make the notebooks and the solutions from lessons/*.py."""
     from course_lib import authoring
@@ -118,10 +121,10 @@ def build_command(
 
     root = find_root()
     with _argument():
-        chosen = select(lesson_names(root), lessons or [])
-    changed = authoring.build(chosen, root=root, check=check)
+        chosen = select(lesson_names(root), lessons) if lessons else None
+    changed = authoring.build(chosen, root=root, check=check, refresh=refresh)
     for path in changed:
-        typer.echo(f"{'stale' if check else 'wrote'} {path.relative_to(root)}")
+        typer.echo(f"{'stale' if check else 'wrote' if path.exists() else 'removed'} {path.relative_to(root)}")
     if not changed:
         typer.echo("Every notebook is up to date.")
     elif check:
@@ -131,26 +134,26 @@ def build_command(
 @data_app.command("status")
 def data_status_command() -> None:
     """Say which copy of CIFAR-10 the lessons would use, and where data is kept. Downloads nothing."""
-    from course_lib import data
     from course_lib.data.cache import cache_folder
+    from course_lib.data.cifar10 import status
 
-    splits = data.cifar10(download=False)
-    typer.echo(f"CIFAR-10: {splits.train.source}, {len(splits.train):,} + {len(splits.test):,} images")
-    typer.echo(f"COURSE_CIFAR10: {os.environ.get('COURSE_CIFAR10') or 'not set'}")
+    typer.echo(status())
     typer.echo(f"cache: {cache_folder()}")
 
 
 @data_app.command("fetch")
 def data_fetch_command() -> None:
-    """Download CIFAR-10 into the cache, unless there is a copy already."""
-    from course_lib import data
+    """Download CIFAR-10 into the cache, unless it is there already."""
+    from course_lib.data.cifar10 import fetch
 
-    splits = data.cifar10()
-    if splits.train.is_miniature:
-        raise CourseError(
-            "CIFAR-10 could not be downloaded: the lessons will use the miniature. Try again with a network."
-        )
-    typer.echo(f"CIFAR-10 is there: {splits.train.source}, {len(splits.train):,} + {len(splits.test):,} images.")
+    typer.echo(f"CIFAR-10 is in {fetch()}")
+
+
+def minutes_of(head: str) -> str:
+    """A student's minutes with a lesson: what the line "**Time**: reading 60 minutes, exercises 75 ..." sums to."""
+    line = re.search(r"\*\*Time\*\*:?([^(\n]*)", head)
+    minutes = [int(number) for number in re.findall(r"\d+", line[1])] if line else []
+    return str(sum(minutes)) if minutes else ""
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -182,6 +185,7 @@ def _argument() -> Iterator[None]:
 
 def _run() -> int:
     _stop_on_signals()
+    warnings.showwarning = lambda message, *_, **__: print("course:", message, file=sys.stderr)
     try:
         return app(prog_name="course", standalone_mode=False) or 0
     except (Stopped, KeyboardInterrupt, typer.Abort) as stop:
@@ -204,7 +208,7 @@ def _run() -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    print("course:", " ".join(message.split()), file=sys.stderr)
+    print("course:", message.strip(), file=sys.stderr)
     return status
 
 

@@ -151,3 +151,50 @@ finally:
     assert ended.returncode == 0
     assert "--scale" in ended.stdout
     assert ended.stdout.endswith("heavy: set()\n")
+
+
+LESSON = """# %% [markdown]
+# # 1 · Dots: a lesson
+#
+# **Time**: reading 20 minutes, exercises 30, running 10 (scale `laptop`, four cores in 2026).
+
+# %% exercise="alexnet.top_k_error"
+def top_k_error(logits, labels, k):
+    ...
+"""
+
+
+def test_list_shows_title_minutes_points_and_exercises(tmp_path: Path) -> None:
+    root = checkouts.make(tmp_path / "course", dots=[])
+    (root / "lessons" / "01_dots.py").write_text(LESSON, encoding="utf-8")
+    ended = course("list", where=root, COLUMNS="100")
+    assert ended.returncode == 0, ended.stderr
+    row = [cell.strip() for line in ended.stdout.splitlines() if "01_dots" in line for cell in line.split("│")]
+    assert row[1:4] == ["01_dots", "1 · Dots: a lesson", "60"]
+    assert row[5] == "1"
+
+
+def test_data_status_says_which_copy_and_downloads_nothing(tmp_path: Path) -> None:
+    ended = course("data", "status", where=tmp_path, COURSE_CACHE=str(tmp_path), COURSE_OFFLINE="1")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("CIFAR-10: ")
+    assert f"cache: {tmp_path}" in ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_fetch_without_a_network_is_one_line(tmp_path: Path) -> None:
+    ended = course("data", "fetch", where=tmp_path, COURSE_CACHE=str(tmp_path), COURSE_OFFLINE="1")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("course: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_building_a_lesson_that_breaks_a_rule_is_no_traceback_and_writes_nothing(tmp_path: Path) -> None:
+    root = checkouts.make(tmp_path / "course", dots=[])
+    (root / "lessons" / "01_dots.py").write_text("# %%\nx = = 2\n", encoding="utf-8")
+    before = (root / "notebooks" / "01_dots.ipynb").read_bytes()
+    ended = course("build", where=root)
+    assert ended.returncode == 1
+    assert "01_dots.py" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (root / "notebooks" / "01_dots.ipynb").read_bytes() == before
