@@ -24,6 +24,8 @@
 # it beside this lesson. Sections, tables and figures cited below without a name are this paper's.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,9 @@ from course_lib import data, models, plots, profiling, results, scales, training
 from course_lib.data.batches import flip, random_crop
 from course_lib.exercises import alexnet as reference
 from course_lib.exercises import check, summary
+from course_lib.plots.style import SETTINGS, mark_miniature
+
+plt.rcParams.update(SETTINGS)
 
 # %% tags=["parameters"]
 scale = "laptop"  # "smoke": seconds, to see that everything runs; "laptop": minutes; "gpu": as in the paper
@@ -49,8 +54,8 @@ train
 #
 # Until 2011 a program that classified photographs had two halves. The features were designed by people (SIFT
 # descriptors, pooled into Fisher vectors); only the classifier on top of them was learned. Networks that learn their
-# features too had read handwritten digits since 1989. Nobody had made one work on a million photographs of a thousand
-# kinds of things.
+# features too had read handwritten digits since 1989 (LeCun et al.). Nobody had made one work on a million
+# photographs of a thousand kinds of things.
 #
 # What would it take? The paper's answer is a *large* network, and three obstacles stand before it:
 #
@@ -271,7 +276,6 @@ _, ax = plt.subplots(figsize=(4.2, 5), layout="constrained")
 picture = ax.imshow(dense, cmap="magma", aspect="auto", interpolation="nearest")
 ax.set(xlabel="input channel", ylabel="output channel", title="Convolution 2 in two groups")
 plt.colorbar(picture, label="norm of the 5 × 5 weights")
-plt.show()
 
 # %% tags=["facts"]
 grouped, full = (reference.layer_cost(96, 256, 5, 27, groups) for groups in (2, 1))
@@ -299,7 +303,6 @@ for name, y, slope, style in (("tanh", x.tanh(), 1 - x.tanh() ** 2, "--"), ("ReL
 left.set(title="activation", xlabel="input x", ylabel="f(x)")
 right.set(title="slope, by which the gradient is multiplied", xlabel="input x", ylabel="f'(x)")
 left.legend()
-plt.show()
 
 # %% tags=["facts"]
 edge = torch.tensor(0.9).sqrt().atanh().item()  # 1 - tanh(x) ** 2 = 0.1
@@ -329,8 +332,8 @@ plots.compare(
 def epochs_in_words(run):
     needed = run.epochs_to(target_error)
     if needed is None:
-        return f"{run.name}: not within {len(run)} epochs (training error {run.train_error[-1]:.1%} by then)"
-    return f"{run.name}: after {needed} epochs"
+        return f"{run.name}: not by epoch {len(run)} (training error {run.train_error[-1]:.1%} by then)"
+    return f"{run.name}: in epoch {needed}"
 
 
 def verdict(slow, fast):
@@ -353,9 +356,9 @@ print(epochs_in_words(with_tanh), epochs_in_words(with_relu), verdict(with_tanh,
 # %% [markdown]
 # ## 5 · Local response normalisation
 #
-# ReLUs have no upper end. A channel that answers loudly would drown the others, so the paper lets neighbouring
-# channels compete, as some neurons in the eye do (section 3.3). With $a_i$ the activation of channel $i$ at one
-# pixel, after the ReLU, and $N$ channels in all,
+# ReLUs have no upper end. A channel that answers loudly could drown the others, so the paper lets neighbouring
+# channels inhibit each other, "inspired by the type found in real neurons" (section 3.3). With $a_i$ the activation
+# of channel $i$ at one pixel, after the ReLU, and $N$ channels in all,
 #
 # $$ b_i = \frac{a_i}{\Big(k + \alpha \sum_{j=\max(0,\, i-n/2)}^{\min(N-1,\, i+n/2)} a_j^2\Big)^{\beta}},
 #    \qquad k = 2,\; n = 5,\; \alpha = 10^{-4},\; \beta = 0.75, $$
@@ -425,8 +428,9 @@ _, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 for ax, values, title in zip(axes, (before, after), ("before", "after normalisation"), strict=True):
     colors = [plots.PALETTE["orange" if abs(channel - 7) <= 2 and channel != 7 else "blue"] for channel in range(15)]
     ax.bar(range(15), values.flatten(), color=colors, edgecolor="#6B6B6B", lw=0.6)
-    ax.set(title=title, xlabel="channel (orange: neighbours of the loud one)", ylabel="activation")
-plt.show()
+    ax.set(
+        title=title, xlabel="channel (orange: neighbours of the loud one)", ylabel="activation", xticks=range(0, 15, 2)
+    )
 
 # %% [markdown]
 # Those were activations of 30 and 150. With $\alpha = 10^{-4}$, activations near 1 add almost nothing to $k$: then
@@ -458,9 +462,12 @@ for ax, size in zip(axes, (2, 3), strict=True):
         left = 2 * number
         height = 1.35 + 0.45 * (number % 2)
         ax.plot([left - 0.4, left + size - 0.6], [height, height], lw=5, color=plots.PALETTE["blue"])
-    ax.set(yticks=[], title=f"windows of {size}, 2 apart" + (": every second pixel is seen twice" if size == 3 else ""))
+    ax.set(
+        ylim=(0, 2.1),
+        yticks=[],
+        title=f"windows of {size}, 2 apart" + (": every second pixel is seen twice" if size == 3 else ""),
+    )
 axes[-1].set(xlabel="pixel", xticks=range(13))
-plt.show()
 
 # %% [markdown]
 # ## 7 · The feature extractor
@@ -540,38 +547,58 @@ print(f"224 of 256 pixels: {(256 - 224 + 1) ** 2 * 2:,} patches of one picture; 
 print(f"32 of 32 + 2 * 4:  {(40 - 32 + 1) ** 2 * 2:,} patches")
 
 # %% alt="One picture and eleven random crops, some mirrored; black rims where the padding shows."
-picture = train.images[:1]
+picture = train[:1]
 generator = torch.Generator().manual_seed(seed)
-copies = picture.repeat(11, 1, 1, 1)
+copies = picture.images.repeat(11, 1, 1, 1)
 crops = random_crop(copies, torch.randint(0, 9, (11, 2), generator=generator), padding=4)
 crops = flip(crops, torch.rand(11, generator=generator) < 0.5)
-plots.image_grid(torch.cat([picture, crops]), columns=6, title="One picture (top left), eleven training examples")
+
+
+def with_copies(images):
+    """The picture and what became of its copies, as an image set that still knows where it came from."""
+    return replace(picture, images=torch.cat([picture.images, images]), labels=picture.labels.repeat(12))
+
+
+plots.image_grid(with_copies(crops), columns=6, titles=None, title="One picture (top left), eleven training examples")
 
 # %% [markdown]
-# The second form changes the light. Find the principal components of the colours in the training set, and add to each
-# picture random multiples of them, large along the directions in which colours vary anyway: $\alpha_i \lambda_i$
-# times component $i$, with $\alpha_i$ drawn once a picture from a normal distribution of standard deviation 0.1. That
-# "reduces the top-1 error rate by over 1 %" on ImageNet.
+# The second form changes the light. Find the principal components of the colours in the training set, unit vectors
+# $p_i$ with variances $\lambda_i$, and add $\alpha_1 \lambda_1 p_1 + \alpha_2 \lambda_2 p_2 + \alpha_3 \lambda_3 p_3$
+# to every pixel of a picture. The $\alpha_i$ are drawn once a picture, from a normal distribution of standard
+# deviation 0.1. That "reduces the top-1 error rate by over 1 %" on ImageNet.
+#
+# Check the units before you use a formula: $\lambda_i$ is a *variance*, so what is added depends on whether pixels go
+# from 0 to 1 or from 0 to 255.
 
 # %%
-colours = train.images[:2000].movedim(1, -1).reshape(-1, 3).float()
-eigenvalues, components = torch.linalg.eigh(colours.T.cov())  # ascending; each column of `components` is one
-for value, component in zip(eigenvalues.flip(0), components.T.flip(0), strict=True):
+colours = train.images[:2000].movedim(1, -1).reshape(-1, 3).double()
+variances, components = torch.linalg.eigh(colours.T.cov())  # ascending; component i is column i
+for variance, component in zip(variances.flip(0), components.T.flip(0), strict=True):
     direction = [round(colour, 2) for colour in component.tolist()]
-    print(f"{value / eigenvalues.sum():6.1%} of the variance along (red, green, blue) = {direction}")
+    print(f"{variance / variances.sum():6.1%} of the variance along (red, green, blue) = {direction}")
 
-# %% alt="One picture repeated: the original and eleven versions that are brighter, darker, or slightly tinted."
-alphas = 0.1 * torch.randn(11, 3, generator=generator)
-shifts = (alphas * eigenvalues) @ components.T / 255  # the paper's formula, for pixels from 0 to 255
-shifted = (copies / 255 + shifts[:, :, None, None]).clamp(0, 1)
-plots.image_grid(torch.cat([picture / 255, shifted]), columns=6, title="The same picture in eleven lights")
+largest = variances[-1]
+print("\nOne standard deviation of alpha moves a pixel along the first component by so many of 256 levels:")
+print(f"as printed, pixels from 0 to 255:  {0.1 * largest:8.1f}")
+print(f"as printed, pixels from 0 to 1:    {0.1 * largest / 255:8.1f}")
+print(f"with standard deviations instead:  {0.1 * largest.sqrt():8.1f}   (in either unit)")
+
+# %% [markdown]
+# The first would leave nothing of any picture. The last has no such trouble, and here it is.
+
+# %% alt="One picture and eleven versions of it that are a little brighter, darker or tinted."
+alphas = 0.1 * torch.randn(11, 3, generator=generator, dtype=torch.double)
+shifts = (alphas * variances.sqrt()) @ components.T
+lit = (copies + shifts[:, :, None, None]).clamp(0, 255).to(torch.uint8)
+plots.image_grid(with_copies(lit), columns=6, titles=None, title="The same picture in eleven lights")
 
 # %% [markdown]
 # ### Dropout
 #
-# The linear layers have most of the parameters (section 9 counts), and there the paper applies dropout: in training,
-# each hidden unit is set to zero with probability 0.5, drawn anew for every image. A unit cannot rely on any other
-# unit being there. It is like training a different network on every image, all of them sharing their weights.
+# The linear layers have most of the parameters (section 9 counts), and there the slide writes "lots of dropout": in
+# training, each hidden unit is set to zero with probability 0.5, drawn anew for every image. A unit cannot rely on
+# any other unit being there. It is like training a different network on every image, all of them sharing their
+# weights.
 #
 # In testing all units take part. Then twice as many are active as in training, so the paper halves their outputs.
 # PyTorch doubles them in *training* and leaves testing alone ("inverted" dropout). The expectation is the same
@@ -610,7 +637,6 @@ ax.set(
     title="Training settles on testing (dotted)",
 )
 ax.legend()
-plt.show()
 
 # %% [markdown]
 # The means agree; the network's *output* need not, because ReLU and softmax lie in between. The paper calls the
@@ -633,6 +659,9 @@ with torch.no_grad():
 # Two linear layers of 4,096 units, with ReLU and dropout, and one of 1,000 make the classifier. Here is the whole
 # network, drawn from the model itself. The brackets say what the slide says, "most of the computation" and "most of
 # the parameters", but from counting.
+#
+# > **Predict.** Of the eight layers with weights, which has the most parameters, and which does the most
+# > multiply-adds?
 
 # %%
 alexnet = models.build("alexnet")
@@ -688,9 +717,6 @@ print(f"55 x 55 x 96 = {55 * 55 * 96:,},  55 x 48 x 96 = {55 * 48 * 96:,}")
 # Seven of eight agree. The first is not 55 × 55 × 96; it happens to be 55 × 48 × 96, as if one side had been taken
 # for the 48 channels of a tower. That is our guess, the paper does not explain it. The abstract's "650,000 neurons"
 # fits the counted sum better than the caption's.
-#
-# > **Predict.** You may drop one of the eight layers to make the network smaller to download, or one to make it
-# > faster. Which two?
 
 # %% [markdown]
 # ## 10 · Top-5 error
@@ -756,7 +782,8 @@ for what, (before, after) in pairs.items():
 # same eight layers, groups, normalisation, pooling and dropout, but a first convolution of 5 × 5 and stride 1, and
 # fewer channels at small scales. Weights start as in He et al. 2015: the paper's $\mathcal{N}(0, 0.01^2)$ (section 5)
 # fits its layers of thousands of inputs, and is too small for fewer. Momentum 0.9 and weight decay 0.0005 are the
-# paper's. The learning rate rises and falls once, where the authors divided it by ten by hand three times.
+# paper's; the decay "reduces the model's training error" there, not only the gap to the test error. The learning rate
+# rises and falls once, where the authors divided it by ten by hand three times.
 
 # %%
 training.seed_everything(seed)
@@ -851,10 +878,11 @@ filter_history = training.fit(
 
 # %% alt="First-layer filters of 11 by 11 pixels in two panels, one for each tower, the grey ones first."
 first, second = wide_eyed.features.conv1.weight.detach().chunk(2)
-_, axes = plt.subplots(2, 1, figsize=(8, 4.6), layout="constrained")
+rows = -(-len(first) // 12)
+_, axes = plt.subplots(2, 1, figsize=(8, 0.8 + 1.4 * rows), layout="constrained")
 for ax, half, name in zip(axes, (first, second), ("first tower", "second tower"), strict=True):
     plots.filters(half, columns=12, order="colour", title=name, ax=ax)
-plt.show()
+mark_miniature(axes[0], [train])
 
 # %% [markdown]
 # In the paper, the filters of one tower are "largely color-agnostic", those of the other "largely color-specific", in
@@ -916,8 +944,8 @@ for row, points in enumerate(errors.values()):
 ax.set(yticks=range(len(arms)), yticklabels=arms, xlabel="error (%), one point a seed", ylim=(len(arms) - 0.5, -0.5))
 ax.grid(axis="x", color="#DDDDDD")
 ax.set_title(f"{len(ablation_images):,} training images, {train.source}")
-ax.legend()
-plt.show()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+mark_miniature(ax, [train])
 
 
 # %%
