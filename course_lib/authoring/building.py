@@ -68,10 +68,15 @@ def _texts(lesson: Lesson, root: Path, repository: str, *, execute: bool, refres
 
 def _abandoned(root: Path, names: set[str]) -> list[Path]:
     """Notebooks that were generated from a lesson that is no longer there."""
-    paths = [
-        path for version in VERSIONS for path in sorted((root / version).glob("*.ipynb")) if path.stem not in names
-    ]
-    return [path for path in paths if "course" in nbformat.read(path, as_version=4).metadata]
+    paths = [path for version in VERSIONS for path in sorted((root / version).glob("*.ipynb"))]
+    return [path for path in paths if path.stem not in names and _is_generated(path)]
+
+
+def _is_generated(path: Path) -> bool:
+    try:
+        return "course" in nbformat.read(path, as_version=4).metadata
+    except (ValueError, nbformat.ValidationError):
+        return False  # damaged, or somebody's own
 
 
 def _current(path: Path) -> str | None:

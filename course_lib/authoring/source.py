@@ -71,9 +71,9 @@ class Lesson:
 
     @property
     def minutes(self) -> int:
-        """What the head says: the sum of its "20 min reading", "60 minutes ..."; 0 where it says nothing."""
-        head = self.cells[0].source if self.cells else ""
-        return sum(int(number) for number in re.findall(r"(\d+)\s*min(?:utes)?\b", head))
+        """The sum of what the head says: "**Time**: reading 60 minutes, exercises 75, running 10 (...)"; else 0."""
+        time = re.search(r"\*\*Time\*\*:?([^\n(]*)", self.cells[0].source if self.cells else "")
+        return sum(int(number) for number in re.findall(r"\d+", time[1])) if time else 0
 
     @property
     def points(self) -> int:
@@ -108,18 +108,21 @@ def read(path: Path) -> Lesson:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise CourseError(f"{path}: not UTF-8 ({error}). Save it as UTF-8.") from None
-    lines = [number for number, line in enumerate(text.splitlines(), start=1) if _MARKER.match(line)]
+    markers = {number: line for number, line in enumerate(text.splitlines(), start=1) if _MARKER.match(line)}
+    for number, line in markers.items():
+        if re.search(r"\stags=(?!\[)", line):  # Jupytext would refuse it without the line
+            raise CourseError(f'{path}:{number}: tags must be a list: tags=["facts"].')
     try:
         cells = jupytext.reads(text, fmt="py:percent").cells
     except Exception as error:  # what Jupytext makes of a broken header is its own affair
-        raise CourseError(f"{path}: Jupytext cannot read it: {error}.") from None
-    if len(lines) != len(cells):
+        raise CourseError(f"{path}: Jupytext cannot read it: {str(error).partition(chr(10))[0]}.") from None
+    if len(markers) != len(cells):
         raise CourseError(
-            f"{path}:1: {len(lines)} cell markers (`# %%`) but {len(cells)} cells. "
+            f"{path}:1: {len(markers)} cell markers (`# %%`) but {len(cells)} cells. "
             "Start the file with a marker, and have no marker inside a string."
         )
     return Lesson(
-        path.stem, path, tuple(_cell(cell, f"{path}:{line}", line) for cell, line in zip(cells, lines, strict=True))
+        path.stem, path, tuple(_cell(cell, f"{path}:{line}", line) for cell, line in zip(cells, markers, strict=True))
     )
 
 
@@ -137,8 +140,6 @@ def _wrong_options(kind: str, options: dict[str, Any]) -> Iterator[str]:
     for option, value in options.items():
         if option not in OPTIONS:
             yield f"unknown option {option!r}. Options of a cell: {', '.join(OPTIONS)}."
-        elif option == "tags" and not isinstance(value, list):
-            yield 'tags must be a list: tags=["facts"].'
         elif option == "points" and not (isinstance(value, int) and value >= 0):
             yield "points must be a whole number."
         elif option in ("alt", "exercise", "discuss") and not (isinstance(value, str) and value.strip()):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from nbformat import v4
+from nbgrader.utils import determine_grade
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError
@@ -262,6 +264,14 @@ def test_under_nbgrader_no_points_raise_and_points_are_the_output(monkeypatch: p
             top_k(answer)
     assert repr(top_k(lambda logits, labels, k: top_k_error(logits, labels, k) if k == 5 else 7.0)) == "2.5"
     assert repr(top_k(top_k_error)) == "5.0"
+
+
+def test_nbgrader_reads_the_same_points_off_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(reporting.NBGRADER, "autograde")
+    result = top_k(lambda logits, labels, k: top_k_error(logits, labels, k) if k == 5 else 7.0)
+    shown = v4.new_output("execute_result", {"text/plain": repr(result)})
+    mark = {"grade": True, "solution": False, "points": 5}
+    assert determine_grade(v4.new_code_cell(outputs=[shown], metadata={"nbgrader": mark})) == (2.5, 5)
 
 
 def test_only_names_of_answers_are_reminded_of() -> None:
