@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,17 +22,19 @@ def write(path: Path, key: str, splits: Splits) -> None:
     from safetensors.torch import save
 
     tensors = _tensors(splits)
+    train = splits.train
     about = {
         "format": FORMAT,
         "key": key,
-        "sha256": _checksum(tensors),
-        "classes": json.dumps(splits.train.classes),
-        "source": splits.train.source,
-        "is_miniature": json.dumps(splits.train.is_miniature),
+        "classes": list(train.classes),
+        "source": train.source,
+        "is_miniature": train.is_miniature,
     }
+    # One text in place of many: safetensors writes several in any order, and the file would differ each time.
+    words = json.dumps(about | {"sha256": _checksum(about, tensors)})
     # safetensors' own writer has an error of its own for a full disk; these bytes are written by Python.
     with atomic(path) as partial:
-        partial.write_bytes(save(tensors, about))
+        partial.write_bytes(save(tensors, {"about": words}))
 
 
 def read(path: Path, key: str) -> Splits | None:
@@ -40,17 +43,14 @@ def read(path: Path, key: str) -> Splits | None:
 
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            if about.get("format") != FORMAT or about.get("key") != key:
+            about = json.loads((file.metadata() or {})["about"])
+            if about["format"] != FORMAT or about["key"] != key:
                 return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if about["sha256"] != _checksum(tensors):
+        if about.pop("sha256") != _checksum(about, tensors):
             return None
-        classes, is_miniature = tuple(json.loads(about["classes"])), json.loads(about["is_miniature"])
-        halves = (
-            ImageSet(tensors[f"{split}.images"], tensors[f"{split}.labels"], classes, about["source"], is_miniature)
-            for split in Splits._fields
-        )
+        words = tuple(about["classes"]), about["source"], about["is_miniature"]
+        halves = (ImageSet(tensors[f"{split}.images"], tensors[f"{split}.labels"], *words) for split in Splits._fields)
         return Splits(*halves)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, CourseError):
         return None
@@ -64,8 +64,8 @@ def _tensors(splits: Splits) -> dict[str, Tensor]:
     }
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _checksum(about: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(about).encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
         digest.update(tensors[name].flatten().view(torch.uint8).numpy().data)
