@@ -1,5 +1,6 @@
 """Data sets, image sets in memory, and batches of them."""
 
+from course_lib.data import facts, imagenet, open_images, places365, yfcc100m
 from course_lib.data.batches import Augmentation, Batches, batches
 from course_lib.data.cifar10 import CIFAR10_CLASSES, cifar10
 from course_lib.data.images import ImageSet, Normalisation, Splits
@@ -13,4 +14,9 @@ __all__ = [
     "Splits",
     "batches",
     "cifar10",
+    "facts",
+    "imagenet",
+    "open_images",
+    "places365",
+    "yfcc100m",
 ]
