@@ -13,7 +13,7 @@ from course_lib.plots.classes import class_counts, confusion, per_class
 from course_lib.plots.costs import accuracy_against_cost, cost_bars
 from course_lib.plots.curves import compare, learning_curves
 from course_lib.plots.images import boxes_and_masks, filters, image_grid
-from course_lib.plots.style import PALETTE, SERIES
+from course_lib.plots.style import PALETTE, SERIES, mark_miniature
 
 install()
 
@@ -32,5 +32,6 @@ __all__ = [
     "filters",
     "image_grid",
     "learning_curves",
+    "mark_miniature",
     "per_class",
 ]
