@@ -25,7 +25,7 @@ DEFICIENCIES = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
-# CIE 1976 difference; about 2.3 is just noticeable side by side. The closest pair of ours has 16, of green and sky blue.
+# CIE 1976 difference; 2.3 is just noticeable side by side. The closest pair of ours has 16, green and sky blue.
 PLAIN = 15.0
 
 
