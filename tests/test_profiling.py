@@ -126,6 +126,20 @@ def test_shared_and_repeated_modules_are_counted_as_they_run() -> None:
     assert (layers["spare"].parameters, layers["spare"].output_shape) == (12, ())
 
 
+def test_a_container_with_a_parameter_does_not_count_its_layers_output_again() -> None:
+    class Scaled(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(4, 3))
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.scale * super().forward(x)
+
+    result = profile(Scaled(), (4,))
+    assert [(layer.name, layer.parameters) for layer in result.layers] == [("Scaled", 1), ("0", 15)]
+    assert result.activations == 3
+
+
 def test_layers_stand_in_the_order_in_which_they_run(network: nn.Sequential) -> None:
     result = profile(network, 8)
     assert [layer.name for layer in result.layers] == ["0.0", "0.1", "0.2", "0.3", "1", "2", "3"]
@@ -210,6 +224,14 @@ def test_even_a_network_that_draws_and_counts_while_it_runs_is_left_alone() -> N
     profile(network, 8, time=True)
     assert network.calls == 0
     assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_runs_in_evaluation_mode_without_gradients(network: nn.Sequential) -> None:
+    seen = []
+    network.register_forward_hook(lambda module, *_: seen.append((module.training, torch.is_grad_enabled())))
+    profile(network.train(), 8, time=True)
+    latency(network, 8)
+    assert set(seen) == {(False, False)}
 
 
 def test_a_failure_leaves_the_network_alone_too(network: nn.Sequential) -> None:
