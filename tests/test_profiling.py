@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -264,11 +266,16 @@ def test_times_are_measured_when_asked_for(network: nn.Sequential) -> None:
     assert latency(network, (8, 8), batch_size=4, repeats=3) > 0
 
 
-def test_a_layers_time_is_its_own_and_the_median_of_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that ticks once a reading: each leaf reads it twice, so each takes one tick."""
-    ticks = iter(range(100_000))
-    monkeypatch.setattr(profiling, "_stopwatch", lambda device: lambda: float(next(ticks)))
+def test_a_layers_time_is_its_own_and_the_median_of_the_passes_after_warming_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clock that ticks once a reading, and a leaf reads it twice; ticks are long while warming up and in one more pass."""
     network = nn.Sequential(nn.Sequential(nn.ReLU(), nn.ReLU()), nn.ReLU())
+    readings_a_pass = 2 * len(list(network.modules()))
+    slow = {*range(profiling.WARM_UP), profiling.WARM_UP + 2}
+    ticks = (1000.0 if n // readings_a_pass in slow else 1.0 for n in range(100_000))
+    clock = itertools.accumulate(ticks)
+    monkeypatch.setattr(profiling, "_stopwatch", lambda device: lambda: next(clock))
     assert [layer.milliseconds for layer in profile(network, 8, time=True).layers] == [1.0, 1.0, 1.0]
 
 
