@@ -269,7 +269,7 @@ def test_times_are_measured_when_asked_for(network: nn.Sequential) -> None:
 def test_a_layers_time_is_its_own_and_the_median_of_the_passes_after_warming_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A clock that ticks once a reading, and a leaf reads it twice; ticks are long while warming up and in one more pass."""
+    """A clock that ticks once a reading, two a leaf; ticks are long while warming up and in one more pass."""
     network = nn.Sequential(nn.Sequential(nn.ReLU(), nn.ReLU()), nn.ReLU())
     readings_a_pass = 2 * len(list(network.modules()))
     slow = {*range(profiling.WARM_UP), profiling.WARM_UP + 2}

@@ -177,16 +177,23 @@ def test_alexnet_drops_what_pytorchcv_drops(randomised: Callable, loud_images: C
 
 def test_dropout_is_on_the_outputs_of_the_first_two_linear_layers() -> None:
     network = models.build("alexnet", num_classes=10, image_size=32, width=WIDTH, activation="tanh")
-    seen: dict[str, Tensor] = {}
+    inputs: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(_: nn.Module, taken: tuple[Tensor, ...], given: Tensor) -> None:
+            inputs[name], outputs[name] = taken[0], given
+
+        return hook
+
     for name in ("fc6", "fc7", "fc8"):
-        network.classifier.get_submodule(name).register_forward_pre_hook(
-            lambda _, inputs, name=name: seen.update({name: inputs[0]})
-        )
+        network.classifier.get_submodule(name).register_forward_hook(keep(name))
     network(torch.rand(4, 3, 32, 32))
-    zeros = {name: float((x == 0).float().mean()) for name, x in seen.items()}
-    assert zeros["fc6"] < 0.01
-    assert zeros["fc7"] == pytest.approx(0.5, abs=0.05)
-    assert zeros["fc8"] == pytest.approx(0.5, abs=0.05)
+    assert (inputs["fc6"] == 0).float().mean() < 0.01
+    for before, after in (("fc6", "fc7"), ("fc7", "fc8")):
+        kept = inputs[after] != 0
+        assert kept.float().mean().item() == pytest.approx(0.5, abs=0.05)
+        torch.testing.assert_close(inputs[after][kept], 2 * outputs[before].tanh()[kept])
 
 
 def test_alexnet_owt_takes_torchvisions_weights_and_computes_the_same(
