@@ -262,10 +262,12 @@ def _draw_example(
 
     kinds = rng.choices(list(_FREQUENCIES), weights=list(_FREQUENCIES.values()), k=rng.choice([1, 2, 2, 3, 3, 4, 5, 6]))
     # Small things behind, large ones in front of them.
-    sizes = sorted(rng.uniform(0.22, 0.75) for _ in kinds)
+    sizes = sorted(rng.uniform(0.2, 0.65) for _ in kinds)
+    # Each has a strip of the picture, and reaches into the neighbours'.
+    strips = rng.sample(range(len(kinds)), len(kinds))
     things = [
-        scenes.Placed(kind, rng.uniform(0.05, 0.95), rng.uniform(0.45, 0.75), size)
-        for kind, size in zip(kinds, sizes, strict=True)
+        scenes.Placed(kind, (strip + rng.random()) / len(kinds), rng.uniform(0.5, 0.7), size)
+        for kind, strip, size in zip(kinds, strips, sizes, strict=True)
     ]
     size = rng.choice([(160, 120), (160, 120), (120, 160)])
     scene = scenes.draw(rng.choice(["field", "street", "beach", "ocean", "snow"]), things, size=size, rng=rng)

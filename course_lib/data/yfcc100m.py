@@ -199,7 +199,7 @@ def _autotags(line: str | None, identifier: str) -> tuple[tuple[str, float], ...
     return tuple((unquote_plus(concept), float(score)) for concept, _, score in pairs)
 
 
-# What uploaders write beside the thing: the camera, the trip, a mood. Nothing here comes from Flickr.
+# What uploaders write beside the thing: the camera, the trip, a mood. The first are usual. Nothing here is from Flickr.
 _CHATTER = (
     "canon",
     "nikon",
@@ -255,7 +255,9 @@ def _miniature_row(
 ) -> list[str]:
     about = [word for word in dict.fromkeys([*kinds, background]) if rng.random() < 0.55]
     # A third of the uploads carries no tag at all.
-    words = [] if rng.random() < 0.32 else about + rng.sample(_CHATTER, rng.randint(0, 4))
+    usual = rng.choices(_CHATTER, weights=[1 / rank for rank in range(1, len(_CHATTER) + 1)], k=rng.randint(0, 4))
+    private = [f"trip {number}"] if rng.random() < 0.4 else []  # words that nobody else uses: most tags occur once
+    words = [] if rng.random() < 0.32 else list(dict.fromkeys(about + usual + private))
     place = (f"{rng.uniform(-180, 180):.6f}", f"{rng.uniform(-60, 70):.6f}") if rng.random() < 0.48 else ("", "")
     machine = [f"geo:lat={place[1]}", f"geo:lon={place[0]}"] if place[0] and rng.random() < 0.2 else []
     machine += ["uploaded:by=instagram"] if rng.random() < 0.1 else []

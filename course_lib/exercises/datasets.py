@@ -513,20 +513,6 @@ EXERCISES = (
         mistakes=CROP_MISTAKES,
     ),
     Exercise(
-        name="datasets.balanced_weights",
-        title="Sample all classes alike",
-        points=3,
-        hints=(
-            "A class of 500 images and a class of 5 are drawn equally often if the images of the second weigh 100 "
-            "times as much.",
-            "`counts[labels]` looks up, for every image, how many images its class has.",
-        ),
-        answer="balanced_weights",
-        reference=balanced_weights,
-        cases=_label_cases,
-        mistakes=WEIGHT_MISTAKES,
-    ),
-    Exercise(
         name="datasets.nearest_neighbour",
         title="The nearest neighbour",
         points=3,
@@ -539,5 +525,19 @@ EXERCISES = (
         reference=nearest_neighbour,
         cases=_neighbour_cases,
         mistakes=NEIGHBOUR_MISTAKES,
+    ),
+    Exercise(
+        name="datasets.balanced_weights",
+        title="Sample all classes alike",
+        points=3,
+        hints=(
+            "A class of 500 images and a class of 5 are drawn equally often if the images of the second weigh 100 "
+            "times as much.",
+            "`counts[labels]` looks up, for every image, how many images its class has.",
+        ),
+        answer="balanced_weights",
+        reference=balanced_weights,
+        cases=_label_cases,
+        mistakes=WEIGHT_MISTAKES,
     ),
 )
