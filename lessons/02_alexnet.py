@@ -84,8 +84,8 @@ print(f"convolution:     {profiling.count_parameters(convolution):,} parameters,
 #
 # In 2012 the usual nonlinearity was $\tanh$. Measure how long a network needs with it. The paper's figure 1 does:
 # four layers, CIFAR-10, no regularisation of any kind, and the number of epochs until 25 % of the training images are
-# still classified wrongly. "The learning rates were chosen independently to make training as fast as possible", so
-# several are tried here too.
+# still classified wrongly. "The learning rates for each network were chosen independently to make training as fast as
+# possible", so several are tried here too.
 
 # %%
 target_error = 0.25
@@ -116,8 +116,8 @@ with_tanh = fastest([race("tanh", rate) for rate in rates])
 plots.compare({"tanh": with_tanh}, value="train_error", target=target_error, title="Four layers with tanh: the problem")
 
 # %% [markdown]
-# The network of the paper took five to six days with its fast nonlinearity (section 5). Multiply that by a factor of
-# several, and nobody would have found out whether it works. Section 4 runs the same race with one thing changed.
+# The network of the paper took five to six days with its fast nonlinearity (section 5). At several times that, nobody
+# might have had the patience to find out whether it works. Section 4 runs the same race with one thing changed.
 #
 # > **Predict.** How many epochs will the same network need with ReLU, $f(x) = \max(0, x)$, in place of $\tanh$? Write
 # > a number down.
@@ -404,8 +404,8 @@ check("alexnet.local_response_norm", local_response_norm)
 # %% [markdown]
 # ### A trap: two formulas with one name
 #
-# PyTorch has `nn.LocalResponseNorm(size, alpha, beta, k)`. Its documentation divides $\alpha$ by the window: $k +
-# \frac{\alpha}{n}\sum a_j^2$. Caffe did the same. Hand the paper's constants over, and you get another function;
+# PyTorch has `nn.LocalResponseNorm(size, alpha, beta, k)`. Its documentation divides $\alpha$ by the window:
+# $k + \frac{\alpha}{n}\sum a_j^2$. Caffe did the same. Hand the paper's constants over, and you get another function;
 # multiply $\alpha$ by $n$, and you get the paper's.
 
 # %% tags=["facts"]
@@ -486,9 +486,9 @@ axes[-1].set(xlabel="pixel", xticks=range(13))
 #
 # ### Exercise 2.4 · The feature extractor &nbsp; (5 points)
 #
-# Your module has **2,334,080** parameters and maps `(1, 3, 224, 224)` to `(1, 256, 6, 6)`. With `channels=(8, 16, 24,
-# 24, 16)` it has **16,024** and maps `(2, 3, 96, 96)` to `(2, 16, 2, 2)`. You may use PyTorch's own normalisation
-# layer, if you remember section 5.
+# Your module has **2,334,080** parameters and maps `(1, 3, 224, 224)` to `(1, 256, 6, 6)`. With
+# `channels=(8, 16, 24, 24, 16)` it has **12,368** and maps `(2, 3, 96, 96)` to `(2, 16, 2, 2)`. You may use PyTorch's
+# own normalisation layer, if you remember section 5.
 
 
 # %% exercise="alexnet.feature_extractor"
@@ -799,7 +799,7 @@ plots.learning_curves(history)
 # %%
 evaluation = training.evaluate(network, test)
 small_profile = profiling.profile(network, 32, time=True)
-results.record("02_alexnet", "AlexNet", history=history, profile=small_profile)
+results.record("02_alexnet", "alexnet", history=history, profile=small_profile)
 print(
     f"{evaluation.accuracy:.1%} of {len(test):,} test images right. Guessing would reach {1 / len(test.classes):.0%}."
 )
@@ -862,8 +862,9 @@ print(f"test error with one view {one:.1%}, with ten {ten:.1%}: {100 * (ten - on
 # ### What the first layer has learned
 #
 # Figure 3 of the paper shows the first layer's 96 filters: edges in all directions and at several widths, and blobs
-# of colour. Our network's 5 × 5 filters are too small to show much. So train the same network for a few epochs with
-# filters of 11 × 11, the paper's size, and nothing else changed.
+# of colour. Our network's 5 × 5 filters are too small to show much. So train the same network again with filters of
+# 11 × 11, the paper's size; briefly, on fewer pictures, and with a stronger weight decay, which clears the filters of
+# noise.
 
 # %%
 training.seed_everything(seed)
@@ -886,7 +887,8 @@ mark_miniature(axes[0], [train])
 # %% [markdown]
 # In the paper, the filters of one tower are "largely color-agnostic", those of the other "largely color-specific", in
 # every run (section 6.1). Measure that here: the part of a filter's norm that is left after taking away its grey
-# part, 0 for a grey filter and 1 for one whose colours cancel.
+# part, 0 for a grey filter and 1 for one whose colours cancel. Call the towers specialised if their means are more
+# than one standard deviation of all filters apart.
 
 
 # %%

@@ -203,3 +203,17 @@ def test_top_k_error_never_grows_with_k_and_ends_at_nothing():
     errors = [reference.top_k_error(logits, labels, k) for k in range(1, 7)]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] == 0
+
+
+def test_the_numbers_that_the_lesson_shows_as_targets_are_right():
+    assert [reference.output_size(*layer) for layer in ((224, 11, 4, 2), (55, 3, 2), (27, 5, 1, 2))] == [55, 27, 27]
+    assert reference.layer_cost(3, 96, 11, 55) == (34_944, 105_415_200)
+    assert reference.layer_cost(96, 256, 5, 27, groups=2) == (307_456, 223_948_800)
+    assert reference.layer_cost(256, 4096, 6, 1) == (37_752_832, 37_748_736)
+    without_biases = [(3, 96, 11, 55, 1, False), (96, 256, 5, 27, 2, False), (256, 4096, 6, 1, 1, False)]
+    assert [reference.layer_cost(*layer)[0] for layer in without_biases] == [34_848, 307_200, 37_748_736]
+    assert profiling.count_parameters(reference.FeatureExtractor()) == 2_334_080
+    small = reference.FeatureExtractor((8, 16, 24, 24, 16))
+    assert profiling.count_parameters(small) == 12_368
+    assert small(torch.zeros(2, 3, 96, 96)).shape == (2, 16, 2, 2)
+    assert reference.FeatureExtractor()(torch.zeros(1, 3, 224, 224)).shape == (1, 256, 6, 6)
