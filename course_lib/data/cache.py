@@ -22,6 +22,7 @@ from typing import TypeVar
 from course_lib.errors import CourseError
 
 ENVIRONMENT_VARIABLE = "COURSE_CACHE"
+PATIENCE = 2.0  # seconds of waiting for another process before a word is said
 
 T = TypeVar("T")
 
@@ -80,13 +81,13 @@ def disk_full(folder: Path, needed: int | None = None) -> CourseError:
 def lock(path: Path) -> Iterator[None]:
     """Only one process at a time gets past this for the same `path`; a process that dies lets go of it.
 
-    Says a word after 2 s of waiting, because the other may be downloading. The folder must be writable.
+    Says a word after a while of waiting, because the other may be downloading. The folder must be writable.
     """
     from filelock import FileLock, Timeout  # a dependency of torch
 
     handle = FileLock(path.with_name(path.name + ".lock"))
     try:
-        handle.acquire(timeout=2)
+        handle.acquire(timeout=PATIENCE)
     except Timeout:
         warnings.warn(f"Waiting for another process that is filling {path} ...", stacklevel=3)
         handle.acquire()

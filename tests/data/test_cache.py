@@ -113,13 +113,15 @@ def make():
 def read(path):
     return path.read_text() if path.exists() else None
 
+cache.PATIENCE = 0.05
 print(len(cache.kept("file", read=read, make=make, write=Path.write_text)), flush=True)
 """
 
 
 def start(log: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "ignore", "-c", FILL, str(log)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", FILL, str(log)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
 
 def test_of_processes_that_fill_the_cache_at_once_one_does_the_work_and_all_get_it(cache: Path, tmp_path: Path) -> None:
@@ -128,9 +130,12 @@ def test_of_processes_that_fill_the_cache_at_once_one_does_the_work_and_all_get_
     assert first.stdout is not None
     assert first.stdout.readline() == "making\n"  # it holds the lock from here on
     others = [start(log) for _ in range(2)]
+    for other in others:
+        assert other.stdout is not None
+        assert "Waiting for another process" in other.stdout.readline()
     first.communicate("go on\n", timeout=60)
     for other in others:
-        assert other.communicate(timeout=60)[0] == "1000000\n"
+        assert other.communicate("go on\n", timeout=60)[0].endswith("1000000\n")
     assert log.read_text() == "made\n"
 
 

@@ -73,6 +73,7 @@ def test_a_server_without_ranges_sends_all_again_and_nothing_is_doubled(tmp_path
     download.partial(tmp_path / "file.bin").write_bytes(CONTENT[:1000])
     with serving(CONTENT, knows_ranges=False) as mirror:
         assert fetch(tmp_path, mirror).read_bytes() == CONTENT
+        assert mirror.asked_from == [1000]
 
 
 def test_wrong_contents_are_never_kept_and_the_next_mirror_is_asked(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_mirror_that_goes_on_from_wrong_bytes_gets_a_chance_from_the_beginning
         assert good.asked_from == [5000, 0]
 
 
-@pytest.mark.parametrize("other", [{"status": 404}, {"content": b"<html>Please log in</html>"}])
+@pytest.mark.parametrize("other", [{"status": 404}, {"content": b"<html>Please log in</html>", "knows_ranges": False}])
 def test_a_page_in_the_files_place_costs_nothing_received_so_far(tmp_path: Path, other: dict[str, Any]) -> None:
     download.partial(tmp_path / "file.bin").write_bytes(CONTENT[:1000])
     with serving(**({"content": CONTENT} | other)) as wrong, serving(CONTENT) as good:
