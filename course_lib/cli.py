@@ -8,7 +8,6 @@ time waits until the command that needs it, so that `course --help` answers at o
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import tomllib
@@ -97,15 +96,14 @@ def list_command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from course_lib import authoring, exercises
+    from course_lib import authoring
 
     table = Table("lesson", "title", header_style="bold")
     for heading in ("minutes", "points", "exercises"):
         table.add_column(heading, justify="right")
     for lesson in authoring.lessons(find_root()):
-        points = sum(exercises.get(name).points for name in lesson.exercises)
-        minutes = minutes_of(lesson.cells[0].source if lesson.cells else "")
-        table.add_row(lesson.name, lesson.title, minutes, str(points), str(len(lesson.exercises)))
+        numbers = (lesson.minutes, lesson.points, len(lesson.exercises))
+        table.add_row(lesson.name, lesson.title, *map(str, numbers))
     Console().print(table)
 
 
@@ -147,13 +145,6 @@ def data_fetch_command() -> None:
     from course_lib.data.cifar10 import fetch
 
     typer.echo(f"CIFAR-10 is in {fetch()}")
-
-
-def minutes_of(head: str) -> str:
-    """A student's minutes with a lesson: what the line "**Time**: reading 60 minutes, exercises 75 ..." sums to."""
-    line = re.search(r"\*\*Time\*\*:?([^(\n]*)", head)
-    minutes = [int(number) for number in re.findall(r"\d+", line[1])] if line else []
-    return str(sum(minutes)) if minutes else ""
 
 
 def find_root(start: Path | None = None) -> Path:
