@@ -23,7 +23,7 @@
 # ([ImageNet](https://arxiv.org/abs/1409.0575)), Thomee et al., CACM 2016
 # ([YFCC100M](https://arxiv.org/abs/1503.01817)), Kuznetsova et al., IJCV 2020
 # ([Open Images](https://arxiv.org/abs/1811.00982)), Zhou et al., TPAMI 2018
-# ([Places](https://arxiv.org/abs/1610.02055)). If you read only one, read sections 3 and 4 of the second.
+# ([Places](https://arxiv.org/abs/1610.02055)). If you read only one, read section 3 of the second.
 
 # %%
 import time
@@ -39,7 +39,7 @@ from course_lib import data, plots, profiling, results, scales, training
 from course_lib.data import facts, folders, imagenet, open_images, places365, yfcc100m
 from course_lib.exercises import check, summary
 from course_lib.exercises import datasets as reference
-from course_lib.plots.style import SETTINGS
+from course_lib.plots.style import SETTINGS, mark_miniature
 
 plt.rcParams.update(SETTINGS)
 
@@ -128,6 +128,10 @@ def imbalance(labels: torch.Tensor, num_classes: int) -> tuple[float, float]:
 
 # %%
 check("datasets.imbalance", imbalance)
+
+# %% [markdown] tags=["solution"]
+# Two traps: `bincount` without `minlength` does not see classes at the end of the list that have no image, and 0 times
+# log 0 is NaN in floating point, though its limit is 0.
 
 # %%
 for name, images in {"CIFAR-10": even, "with a long tail": tail}.items():
@@ -232,29 +236,28 @@ check("datasets.channel_statistics", channel_statistics)
 # is shown. The standard recipe for CIFAR-10 pads each image with four zeros on every side, crops a window of the old
 # size at a random place, and flips half of the windows left to right.
 #
-# Tutorials do this image by image, in Python. That is slower than the network itself. Whole batches take a few tensor
-# operations instead.
+# Most programs do this image by image, in Python. A whole batch takes a few tensor operations instead; the cell after
+# your check measures what that is worth.
 #
 # ### Exercise 1.3 · Crop and flip a whole batch &nbsp; (5 points)
 #
 # The random numbers come from outside, so that anybody can check the result. Four numbered pixels in a row, 1 2 3 4,
 # padded with two zeros on each side, read 0 0 1 2 3 4 0 0. A window that starts at column 0 sees 0 0 1 2, at column 3
-# it sees 2 3 4 0, and mirrored 0 4 3 2. The figure shows the same on photographs.
+# it sees 2 3 4 0, and mirrored 0 4 3 2. The figure shows the same on whole images.
 
 # %% tags=["facts"]
 row = torch.tensor([1, 2, 3, 4]).expand(3, 1, 3, 4)  # three equal images of 3 x 4 pixels, one channel
-places = torch.tensor([[2, 0], [2, 3], [2, 3]])  # row and column of each window
-windows = reference.crop_and_flip(row, places, torch.tensor([False, False, True]), padding=2)
+offsets = torch.tensor([[2, 0], [2, 3], [2, 3]])  # row and column of each window
+windows = reference.crop_and_flip(row, offsets, torch.tensor([False, False, True]), padding=2)
 print(windows[:, 0, 0].tolist())
 
 # %% alt="Five pictures, and below each a window shifted by up to four pixels, the second and the fourth mirrored."
-generator = torch.Generator().manual_seed(seed)
-shown = train.take(5, seed).images
+five = train.take(5, seed)
 offsets = torch.tensor([[0, 0], [0, 8], [8, 0], [8, 8], [4, 4]])
 mirrored = torch.tensor([False, True, False, True, False])
-target = reference.crop_and_flip(shown, offsets, mirrored)
+target = reference.crop_and_flip(five.images, offsets, mirrored)
 where = [f"{tuple(place)}{', mirrored' * flipped}" for place, flipped in zip(offsets.tolist(), mirrored, strict=True)]
-pictures = torch.cat([shown, target])
+pictures = replace(five, images=torch.cat([five.images, target]), labels=five.labels.repeat(2))
 plots.image_grid(pictures, columns=5, titles=[""] * 5 + where, row_titles=["image", "window\nat offset"])
 
 
@@ -281,6 +284,31 @@ def crop_and_flip(
 
 # %%
 check("datasets.crop_and_flip", crop_and_flip)
+
+# %% [markdown] tags=["solution"]
+# The index of a pixel has three parts: which image, which row, which column. Broadcasting makes all combinations, and
+# mirroring costs nothing, since a mirrored window is one whose columns are read backwards. An advanced index with a
+# slice in its middle puts the sliced dimension last, which is why the channels have to be permuted back.
+
+
+# %%
+def one_by_one(images, offsets, mirrored, padding=4):
+    """The same as `crop_and_flip`, in the usual way."""
+    height, width = images.shape[2:]
+    windows = []
+    for image, (row, column), mirror in zip(images, offsets.tolist(), mirrored.tolist(), strict=True):
+        window = nn.functional.pad(image, [padding] * 4)[:, row : row + height, column : column + width]
+        windows.append(window.flip(2) if mirror else window)
+    return torch.stack(windows)
+
+
+batch = train.images[:512]
+offsets, mirrored = torch.randint(0, 9, (len(batch), 2)), torch.rand(len(batch)) < 0.5
+for function in (one_by_one, reference.crop_and_flip):
+    start = time.perf_counter()
+    for _ in range(5):
+        function(batch, offsets, mirrored)
+    print(f"{function.__name__:14} {(time.perf_counter() - start) / 5 / len(batch) * 1e6:6.1f} microseconds an image")
 
 # %% [markdown]
 # ### The baseline
@@ -317,6 +345,10 @@ def nearest_neighbour(
 
 # %%
 check("datasets.nearest_neighbour", nearest_neighbour)
+
+# %% [markdown] tags=["solution"]
+# `cdist` with thousands of queries and tens of thousands of images makes a large matrix: (Q, N) numbers. Lesson 10
+# searches piece by piece, and then with an index that does not look at every image.
 
 # %%
 known = train.take(scale.pick(smoke=300, laptop=5_000, gpu=None), seed)
@@ -410,7 +442,8 @@ if seen:  # a copy of the metadata need not have the pictures
     above = [" ".join(photo.user_tags[:2]) for photo in seen]
     below = [" ".join(concept for concept, _ in photo.autotags[:2]) for photo in seen]
     plots.image_grid(folders.thumbnails((photo.read() for photo in seen), 96), columns=4, titles=above,
-                     captions=below, title=f"{photos.source}: user tags above, autotags below")  # fmt: skip
+                     captions=below, title="User tags above, autotags below")  # fmt: skip
+    mark_miniature(plt.gca(), [photos])
 
 # %% [markdown]
 # *Noisy* can be measured too. Compare what was typed with what is visible.
@@ -432,9 +465,9 @@ print(f"{1 - shared / visible:.0%} of the concepts found in the picture were not
 
 # %% alt="How often each user tag occurs, by rank: a few very often, most of them hardly ever."
 tags = Counter(tag for photo in album for tag in photo.user_tags)
-plots.class_counts(dict(tags.most_common(1_000)), log=True, title=f"{photos.source}: user tags").set(
-    xlabel="user tag", ylabel="uploads with the tag"
-)
+ax = plots.class_counts(dict(tags.most_common(1_000)), log=True, title="User tags of YFCC100M")
+ax.set(xlabel="user tag, by rank (1: most uploads)", ylabel="uploads with the tag")
+mark_miniature(ax, [photos])
 
 # %% [markdown]
 # ## 6 · Open Images: boxes and masks
@@ -468,6 +501,7 @@ plots.boxes_and_masks(
 )
 left.set_title(f"{len(example.boxes)} boxes")
 right.set_title(f"{len(example.masks)} masks")
+mark_miniature(left, [scenes])
 
 # %% [markdown]
 # Boxes come as fractions of width and height, so they fit the picture at any size. Masks are pictures of their own,
@@ -479,7 +513,9 @@ right.set_title(f"{len(example.masks)} masks")
 
 # %% alt="Boxes of each class on a logarithmic axis: some classes have many times as many as others."
 box_counts = scenes.box_counts()
-plots.class_counts(box_counts, log=True, title=f"{scenes.source}: boxes").set(ylabel="boxes of the class")
+ax = plots.class_counts(box_counts, log=True, title="Boxes of Open Images")
+ax.set(ylabel="boxes of the class")
+mark_miniature(ax, [scenes])
 
 # %% [markdown]
 # ## 7 · Places: scenes rather than objects
@@ -531,7 +567,7 @@ plots.image_grid(
 
 # %% [markdown]
 # Compare "middle" with "border" for each of the two. Pixels are a poor distance, so on photographs all numbers will be
-# low; in lesson 10 you can repeat this with the features of a network. Zhou et al. (2018, section 5) show the other
+# low; in lesson 10 you can repeat this with the features of a network. Zhou et al. (2018) show the other
 # side of it: inside a network trained on Places, units that detect *objects* emerge, though nobody ever labelled one.
 
 # %% [markdown]
@@ -598,6 +634,10 @@ def balanced_weights(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
 # %%
 check("datasets.balanced_weights", balanced_weights)
 
+# %% [markdown] tags=["solution"]
+# One over the class's count makes the weights of a class sum to the same for every class; dividing by the sum of all
+# makes them probabilities. `training.fit(weights=...)` takes them and draws that often, with replacement.
+
 # %% [markdown]
 # The training sets:
 
@@ -660,10 +700,10 @@ plots.compare(histories, value="test_error", title="One network, four ways to tr
 plots.per_class(evaluations, title="Frequent classes on the left, rare ones on the right")
 
 # %%
-print(f"{'':20} {'all':>7} {'three most':>12} {'three least':>12}   frequent classes (of the tail)")
+print(f"{'accuracy on':20} {'all':>8} {'3 frequent':>12} {'3 rare classes of the tail':>28}")
 for name, evaluation in evaluations.items():
     by_class = torch.tensor(list(evaluation.class_accuracy.values()))
-    print(f"{name:20} {evaluation.accuracy:7.1%} {by_class[:3].mean():12.1%} {by_class[-3:].mean():12.1%}")
+    print(f"{name:20} {evaluation.accuracy:8.1%} {by_class[:3].mean():12.1%} {by_class[-3:].mean():28.1%}")
 
 # %% [markdown]
 # Read the table by rows, then by columns.

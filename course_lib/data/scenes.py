@@ -76,7 +76,7 @@ OBJECTS: dict[str, tuple[Part, ...]] = {
         _polygon((0.26, 0.46), (0.66, 0.2), (1.0, 0.46), shade=0.55),
         _box(0.06, 0.32, 0.34, 1.0, shade=0.9),
         _polygon((0.02, 0.33), (0.2, 0.0), (0.38, 0.33), shade=0.5),
-        _ellipse(0.58, 0.66, 0.76, 1.1, colour=_WOOD),
+        _ellipse(0.58, 0.66, 0.76, 1.0, colour=_WOOD),
     ),
     "daisy": (
         _box(0.47, 0.5, 0.53, 1.0, colour=(70, 130, 60)),

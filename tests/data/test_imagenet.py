@@ -77,13 +77,17 @@ def test_names_are_read_from_the_development_kit_packed_or_not(copy: Path) -> No
 
     fields = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("gloss", "O"), ("num_children", "O")]
     rows = [(i, wnid, words, "", 0) for i, (wnid, (words, _, _)) in enumerate(imagenet.MINIATURE_CLASSES.items(), 1)]
-    rows.append((1001, "n99999999", "an inner node of WordNet", "", 3))
+    rows.append((1001, "n00000001", "an inner node of WordNet, no class", "", 3))
     kit = copy / "ILSVRC2012_devkit_t12" / "data"
     kit.mkdir(parents=True)
     scipy_io.savemat(kit / "meta.mat", {"synsets": np.array(rows, dtype=fields)})
     expected = imagenet.open(copy).synonyms
     (copy / "meta.bin").unlink()
     assert imagenet.open(copy).synonyms == expected
+    kaggle = as_kaggle_packs_it(copy, copy / "kaggle")
+    (kaggle / "LOC_synset_mapping.txt").unlink()
+    shutil.copytree(kit, kaggle / kit.relative_to(copy))
+    assert imagenet.open(kaggle, "val").labels.tolist() == list(range(8)), "only nouns without children are classes"
     with tarfile.open(copy / "ILSVRC2012_devkit_t12.tar.gz", "w:gz") as archive:
         archive.add(kit.parent, "ILSVRC2012_devkit_t12")
     shutil.rmtree(kit.parent)
