@@ -76,6 +76,13 @@ def test_an_edited_fact_is_made_again_at_smoke_scale(root: Path) -> None:
     assert facts(root, "solutions") == facts(root, "notebooks") == ["smoke 6\n"]
 
 
+def test_a_fact_of_a_cell_that_was_edited_in_the_notebook_is_not_trusted(root: Path) -> None:
+    path = root / NOTEBOOKS[1]
+    path.write_text(path.read_text().replace(", 2 + 2)", ", 2 + 3)"))
+    authoring.build(root=root, execute=False)
+    assert facts(root, "solutions") == []
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

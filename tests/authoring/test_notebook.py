@@ -141,6 +141,17 @@ def test_a_heading_keeps_its_id_while_its_text_is_edited() -> None:
     assert first == second == ["section-3-learn"]
 
 
+@pytest.mark.parametrize("place", ["# %% [markdown]\n# ## Top-k", "# %%\nfrom course_lib.exercises", "# %% alt="])
+def test_a_new_cell_leaves_every_other_as_it_was(tmp_path: Path, place: str) -> None:
+    assert place in sample.LESSON
+    text = sample.LESSON.replace(place, "# %%\nnew = 1\n\n" + place)
+    for name in (STUDENTS, SOLUTIONS):
+        before = json.loads(write(version(tmp_path, name)))["cells"]
+        after = json.loads(write(version(tmp_path, name, text)))["cells"]
+        assert [cell for cell in after if cell["source"] != ["new = 1"]] == before
+        assert len(after) == len(before) + 1
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -1,5 +1,6 @@
 """What an answer says becomes tensors whose names tell its kind; a student's objects cannot pretend to be another."""
 
+import random
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,21 @@ def test_an_answer_with_other_arguments_is_told_which_it_gets() -> None:
 
 def test_asking_leaves_the_callers_random_numbers_alone_and_fixes_the_answers() -> None:
     case = Case(seed=11)
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    first = ask(lambda: torch.rand(3), case)
-    assert torch.equal(torch.rand(3), expected)
-    torch.testing.assert_close(ask(lambda: torch.rand(3), case), first, rtol=0, atol=0)
+
+    def draw() -> tuple[float, ...]:
+        return torch.rand(()).item(), float(np.random.rand()), random.random()
+
+    def seed() -> None:
+        torch.manual_seed(0)
+        np.random.seed(0)
+        random.seed(0)
+
+    seed()
+    expected = draw()
+    seed()
+    first = ask(draw, case)
+    assert draw() == expected
+    torch.testing.assert_close(ask(draw, case), first, rtol=0, atol=0)
 
 
 def test_a_module_is_run_in_both_modes_with_every_gradient_and_buffer() -> None:

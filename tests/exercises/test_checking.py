@@ -2,6 +2,7 @@
 
 import html.parser
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ def test_some_right_cases_give_their_share_of_the_points_rounded_down_to_half_a_
     result = top_k(lambda logits, labels, k: top_k_error(logits, labels, k) if k == 5 else 7.0)
     assert (result.status, result.passed, result.total, result.points) == ("partly correct", 2, 4, 2.5)
     assert result.headline == "Partly correct (2 of 4 cases)"
+    one = top_k(lambda logits, labels, k: top_k_error(logits, labels, k) if k == 3 else 7.0)
+    assert (one.passed, one.points) == (1, 1.0)  # a quarter of 5 is 1.25
 
 
 def test_a_blank_answer_is_not_attempted_and_not_an_error() -> None:
@@ -57,7 +60,9 @@ def test_a_blank_answer_is_not_attempted_and_not_an_error() -> None:
             super().__init__()
             raise NotImplementedError("later")
 
-    for result in (top_k(blank), check("alexnet.block", BlankBlock)):
+    unseen: dict[str, Any] = {}
+    exec("def blank(logits, labels, k=5):\n    raise NotImplementedError", unseen)  # its source cannot be looked up
+    for result in (top_k(blank), top_k(unseen["blank"]), check("alexnet.block", BlankBlock)):
         assert (result.status, result.points) == ("not attempted", 0)
 
 
@@ -138,6 +143,7 @@ def test_printing_instead_of_returning_is_noticed_and_what_was_printed_is_shown(
 def test_warnings_of_a_right_answer_do_not_reach_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     def noisy(logits: Tensor, labels: Tensor, k: int = 5) -> float:
         np.log(np.zeros(1))
+        print("note", file=sys.stderr)
         return top_k_error(logits, labels, k)
 
     assert top_k(noisy).status == "correct"
