@@ -118,7 +118,7 @@ def test_a_signal_stops_every_kernel_and_its_children(tmp_path: Path, number: si
     os.mkfifo(pipe)
     wait = [
         "import os, subprocess, sys, threading",
-        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)",
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])",
         f"print('before')\nwith open({str(pipe)!r}, 'w') as file:\n    file.write(f'{{os.getpid()}} {{child.pid}}')",
         "threading.Event().wait()",
     ]
@@ -132,7 +132,9 @@ def test_a_signal_stops_every_kernel_and_its_children(tmp_path: Path, number: si
     assert running.returncode == 128 + number
     assert stderr.decode() == "course: stopped\n"
     assert len(processes) == 2
-    _, survivors = psutil.wait_procs(processes, timeout=SECONDS)
+    _, survivors = psutil.wait_procs(processes, timeout=10)
+    for process in survivors:
+        process.kill()
     assert not survivors
     assert "before" in checkouts.output_text(root / "out" / "run" / "01_waits.ipynb")
 

@@ -20,7 +20,7 @@ def alive(pid: int) -> bool:
 
 def test_no_process_is_left_of_notebooks_that_start_some(tmp_path: Path) -> None:
     """Neither of one that passes, nor of one whose kernel dies and leaves orphans behind."""
-    start = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
+    start = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])"
     tell = f"open({str(tmp_path)!r} + '/' + str(child.pid), 'w').close()"
     dies = f"{start}\n{tell}\nimport os\nos._exit(1)"
     root = checkouts.make(tmp_path / "course", passes=[start, tell], dies=[dies])
@@ -28,4 +28,7 @@ def test_no_process_is_left_of_notebooks_that_start_some(tmp_path: Path) -> None
     assert [outcome.status for outcome in outcomes] == ["passed", "kernel died"]
     children = [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()]
     assert len(children) == 2
-    assert not [pid for pid in children if alive(pid)]
+    survivors = [pid for pid in children if alive(pid)]
+    for pid in survivors:
+        psutil.Process(pid).kill()
+    assert not survivors
