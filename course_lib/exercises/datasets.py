@@ -57,13 +57,13 @@ def crop_and_flip(images: Tensor, offsets: Tensor, mirrored: Tensor, padding: in
     padding: zeros on all four sides, in pixels. offsets: int64 (N, 2), row and column of each window's first pixel in
     the padded image, 0 to 2 * padding. mirrored: bool (N,), which windows to flip left to right afterwards.
     """
-    count, _, height, width = images.shape
+    _, channels, height, width = images.shape
     padded = F.pad(images, [padding] * 4)
     rows = offsets[:, :1] + torch.arange(height)
     columns = offsets[:, 1:] + torch.arange(width)
     columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    index = torch.arange(count)[:, None, None]
-    return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    pixels = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).flatten(1)  # (N, H * W)
+    return padded.flatten(2).gather(2, pixels[:, None].expand(-1, channels, -1)).view(images.shape)
 
 
 # --- 1.4 class-balanced sampling ------------------------------------------------------------------------------------
@@ -504,8 +504,9 @@ EXERCISES = (
             "`padded[n, :, row : row + H, column : column + W]`; a loop over images is a fine first version.",
             "Without a loop: `offsets[:, :1] + torch.arange(H)` has the rows of every window, (N, H), and the columns "
             "go the same way. A mirrored window reads its columns backwards.",
-            "Indices that broadcast pick all windows at once: image number (N, 1, 1), rows (N, H, 1), columns "
-            "(N, 1, W). `padded[number, :, rows, columns]` has shape (N, H, W, C): permute it.",
+            "In a flattened padded image, pixel (row, column) is number `row * padded.shape[3] + column`. Make these "
+            "numbers for all pixels of all windows, (N, H * W), and let `padded.flatten(2).gather(2, ...)` fetch them; "
+            "`expand` repeats them for every channel.",
         ),
         answer="crop_and_flip",
         reference=crop_and_flip,

@@ -25,7 +25,7 @@ def test_every_source_is_used_and_every_mark_has_a_source(one: facts.Facts) -> N
 
 
 def test_each_loader_offers_the_facts_of_its_data_set() -> None:
-    assert facts.TABLE.facts == (facts.CIFAR10, imagenet.FACTS, places365.FACTS, open_images.FACTS, yfcc100m.FACTS)
+    assert facts.TABLE.facts == (facts.CIFAR10, imagenet.FACTS, yfcc100m.FACTS, open_images.FACTS, places365.FACTS)
 
 
 def test_the_table_links_each_mark_to_its_own_source_under_one_numbering() -> None:
