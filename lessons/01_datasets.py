@@ -59,10 +59,10 @@ train
 # "Our classifier is right on 40 % of the test images." Is that good? It depends on nothing so much as on the test
 # images.
 #
-# Here is a classifier that does not even look at the picture: it always names the class that was most frequent in
-# training. And here are two test sets. The first is that of CIFAR-10. The second has the same classes and the same
-# pictures, but fewer and fewer of them from class to class: a **long tail**, as Cui et al. (2019) make it. The first
-# class keeps all its images, the last a hundredth of them.
+# Here is a classifier that does not even look at the picture: it always names the most frequent class. And here are
+# two test sets. The first is that of CIFAR-10. The second has the same classes and the same pictures, but fewer and
+# fewer of them from class to class: a **long tail**, as Cui et al. (2019) make it. The first class keeps all its
+# images, the last a hundredth of them.
 
 
 # %%
@@ -78,14 +78,14 @@ def long_tail(images, ratio, seed=0):
     return images[torch.cat(kept)]
 
 
-even, tail = test, long_tail(test, ratio=100, seed=seed)
-for name, images in {"CIFAR-10": even, "with a long tail": tail}.items():
+test_sets = {"CIFAR-10": test, "with a long tail": long_tail(test, ratio=100, seed=seed)}
+for name, images in test_sets.items():
     frequent = images.class_counts().argmax()
     right = (images.labels == frequent).double().mean()
     print(f"{name}: {len(images):,} test images; always saying {images.classes[frequent]!r} is right on {right:.0%}")
 
 # %% alt="Images in each class: equal bars for CIFAR-10; bars that shrink to a hundredth for the long tail."
-plots.class_counts({"CIFAR-10": even, "with a long tail": tail}, log=True, title="The same classes, two test sets")
+plots.class_counts(test_sets, log=True, title="The same classes, two test sets")
 
 # %% [markdown]
 # Same pictures, same blindness, and several times the accuracy. A number without its data set says little. In most
@@ -134,16 +134,16 @@ check("datasets.imbalance", imbalance)
 # log 0 is NaN in floating point, though its limit is 0.
 
 # %%
-for name, images in {"CIFAR-10": even, "with a long tail": tail}.items():
+for name, images in test_sets.items():
     ratio, effective = reference.imbalance(images.labels, 10)
     print(f"{name}: imbalance ratio {ratio:.0f}, effectively {effective:.1f} of 10 classes")
 
 # %% [markdown]
 # ## 2 · Five data sets
 #
-# All that is known about the five, side by side. Every number is linked to the paper or page it was taken from; "not
-# stated" means that those do not say. Read two rows with care before you use any of them for a product: *licence* and
-# *known faults*.
+# What the sources say about the five, side by side. Every number is linked to the paper or page it was taken from;
+# "not stated" means that those do not say. Read two rows with care before you use any of them for a product:
+# *licence* and *known faults*.
 
 # %%
 facts.TABLE
@@ -184,7 +184,7 @@ plots.image_grid(train.take(40, seed), columns=10)
 # ### From bytes to numbers a network likes
 #
 # A network trains best when its inputs have mean 0 and deviation 1, so every lesson normalises each colour channel.
-# Those six numbers are often copied from one program to the next, together with their errors. Compute them.
+# Those six numbers are often copied from one program to the next, along with any error in them. Compute them.
 #
 # Doing it in memory is one line. ImageNet does not fit in memory: there you see every batch once and keep three sums.
 # With $n$ pixels $x$ of a channel,
@@ -390,8 +390,8 @@ print(f"the first picture: {tuple(example.image.shape)}, label {example.label}, 
 plots.image_grid(objects.preview(16, size=96, seed=seed), columns=8)
 
 # %% [markdown]
-# One object, large and in the middle: so the search engines delivered it, and so it was voted for. The pictures have
-# all sizes; a network's loader scales and crops them to 224 × 224.
+# Mostly one object, large and near the middle: so the search engines delivered it, and so it was voted for. The
+# pictures have all sizes; a network's loader scales and crops them to 224 × 224.
 #
 # How well is *well balanced*? The papers give the smallest and the largest class. That is enough for the ratio, and
 # for a bound on the effective number: the entropy is lowest if every class is either as small or as large as it may
@@ -407,7 +407,7 @@ for name, classes, smallest, largest in (("ImageNet", 1000, 732, 1300), ("Places
     print(f"{name}: imbalance ratio {largest / smallest:.2f}, effectively at least {bound:.0f} of {classes} classes")
 
 # %% [markdown]
-# That is well balanced indeed, and no accident: the collectors stopped when a class was full. *Well curated* is true
+# That is well balanced indeed, and the round maxima suggest why: the collectors set a limit. *Well curated* is true
 # as well, within limits. Northcutt et al. (2021) had people look again at validation pictures that a trained network
 # doubted, and estimate that at least 6 % of the labels are wrong. Two networks whose errors differ by less than that
 # differ, perhaps, in how well they imitate the labellers.
@@ -459,8 +459,9 @@ print(f"{1 - shared / visible:.0%} of the concepts found in the picture were not
 
 # %% [markdown]
 # The second line is noise in the narrow sense: words about the camera, the day, the mood. The third is the worse one
-# for a classifier. Who trains on tags takes every word that was *not* typed for absent. (The autotags are not the
-# truth either: their classifiers were tuned to be right in at least 90 % of the cases in which they speak.)
+# for a classifier: a network trained on tags is told that every word that was *not* typed is absent. (The autotags
+# are not the truth either: their classifiers were tuned to be right in at least 90 % of the cases in which they
+# speak.)
 #
 # And *unbalanced*:
 
@@ -507,8 +508,8 @@ mark_miniature(left, [scenes])
 # %% [markdown]
 # Boxes come as fractions of width and height, so they fit the picture at any size. Masks are pictures of their own,
 # for some of the boxes. Two things here are new against ImageNet. A picture has *many* labels, so the question
-# changes from "which one?" to "which ones?". And there are three answers, not two: yes, no, and *not asked*. Who
-# takes the third for a no trains on wrong labels.
+# changes from "which one?" to "which ones?". And there are three answers, not two: yes, no, and *not asked*. Take the
+# third for a no, and you train on wrong labels.
 #
 # Nobody balanced the classes:
 
@@ -701,10 +702,11 @@ plots.compare(histories, value="test_error", title="One network, four ways to tr
 plots.per_class(evaluations, title="Frequent classes on the left, rare ones on the right")
 
 # %%
-print(f"{'accuracy on':20} {'all':>8} {'3 frequent':>12} {'3 rare classes of the tail':>28}")
+print(f"{'accuracy on':20} {'all':>8} {'3 frequent':>12} {'3 rare classes of the tail':>28} {'training':>10}")
 for name, evaluation in evaluations.items():
     by_class = torch.tensor(list(evaluation.class_accuracy.values()))
-    print(f"{name:20} {evaluation.accuracy:8.1%} {by_class[:3].mean():12.1%} {by_class[-3:].mean():28.1%}")
+    print(f"{name:20} {evaluation.accuracy:8.1%} {by_class[:3].mean():12.1%} {by_class[-3:].mean():28.1%}", end="")
+    print(f" {sum(history.seconds for history in histories[name]):8.0f} s")
 
 # %% [markdown]
 # Read the table by rows, then by columns.
