@@ -18,7 +18,7 @@ from course_lib import machine, models, profiling, scales, training
 from course_lib.data.batches import batches
 from course_lib.data.images import ImageSet
 
-BATCH_SIZE, STEPS, ROUNDS = 128, 6, 5
+BATCH_SIZE, STEPS, ROUNDS = 128, 4, 5
 
 
 class ResidualBlock(nn.Module):
