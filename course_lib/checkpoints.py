@@ -35,7 +35,7 @@ def fingerprint(network: nn.Module, train: ImageSet, recipe: dict[str, Any]) -> 
     """
     layers = "; ".join(f"{name} {tuple(value.shape)}" for name, value in network.state_dict().items())
     sample = train.images[:: max(1, len(train) // 256)]
-    pixels = zlib.crc32(sample.contiguous().numpy().tobytes(), zlib.crc32(train.labels.numpy().tobytes()))
+    pixels = zlib.crc32(sample.contiguous().cpu().numpy().tobytes(), zlib.crc32(train.labels.cpu().numpy().tobytes()))
     return {**recipe, "layers": layers, "training images": f"{len(train)} of {train.source}, checksum {pixels:08x}"}
 
 

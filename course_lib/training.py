@@ -7,18 +7,14 @@ repeat and stopped runs go on bit for bit. Traded away: data sets that do not fi
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import random
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +26,8 @@ from course_lib.errors import CourseError
 from course_lib.evaluation import BATCH_SIZE, Evaluation, check_takes, evaluate, predict, scores
 from course_lib.history import Epoch, History
 from course_lib.machine import Place, Precision
+from course_lib.progress import Progress
+from course_lib.randomness import own_randomness, seed_everything
 from course_lib.recipe import Loss, Recipe, Schedule, schedule_factor
 from course_lib.scales import Scale
 
@@ -141,12 +139,12 @@ def fit(
     accelerator = _accelerator()
     place = Place.choose(network, _device(accelerator, device), precision, channels_last)
     history = History(name or type(network).__name__, train.source, train.is_miniature, scale.name, seed)
-    with place.holding(network), _own_randomness(place.device):
+    with place.holding(network), own_randomness(place.device):
         _check(network, train, test, recipe.normalisation, place)
         network.training_normalisation = recipe.normalisation  # type: ignore[assignment]
         run = _Run(network, train, test, recipe, place, accelerator, history, Path(checkpoint) if checkpoint else None)
         try:
-            with _Progress(run, shown=progress and accelerator.is_main_process) as bar:
+            with run.progress(shown=progress and accelerator.is_main_process) as bar:
                 while len(run.history) < recipe.epochs and not (len(run.history) and stop and stop(run.history)):
                     run.advance(bar)
         except KeyboardInterrupt:
@@ -185,9 +183,19 @@ class _Run:
         if checkpoint is not None:
             self.settings = checkpoints.fingerprint(network, train, recipe.plain())
             self._resume(checkpoint)
+        if place.device.type != "cpu":
+            # Batches are then made there; copying each one over would take longer than a step.
+            self.train, self.test = train.to(place.device), test and test.to(place.device)
         self.model = _distributed(network, accelerator)
 
-    def advance(self, bar: _Progress) -> None:
+    def progress(self, shown: bool) -> Progress:
+        """The bar to give to `advance`."""
+        done = len(self.history)
+        return Progress(
+            self.history.name, self.recipe.epochs, self.steps, done=done, shown=shown, check=self.check_finite
+        )
+
+    def advance(self, bar: Progress) -> None:
         """Train for one epoch, measure, and keep both."""
         started, number = time.perf_counter(), len(self.history)
         # Each process draws its own dropout masks; a resumed epoch draws the same ones again.
@@ -201,7 +209,7 @@ class _Run:
             states = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
             checkpoints.save(self.checkpoint, self.network, self.history, self.settings, **states)
 
-    def _train(self, number: int, bar: _Progress) -> tuple[float, float]:
+    def _train(self, number: int, bar: Progress) -> tuple[float, float]:
         """One pass over the training images; returns its mean loss and its error."""
         recipe, processes = self.recipe, self.accelerator.num_processes
         totals = self._totals()
@@ -290,65 +298,6 @@ class _Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
             self.history = replace(self.history, epochs=state["epochs"])
-
-
-class _Progress:
-    """One line: a bar over all steps of a run, with the running loss and error twice a second."""
-
-    def __init__(self, run: _Run, shown: bool):
-        with warnings.catch_warnings():
-            # Without widgets tqdm draws the bar as text; that is no reason to warn.
-            warnings.simplefilter("ignore")
-            from tqdm.auto import tqdm
-
-        self.run, self.looked = run, time.monotonic()
-        done, planned = len(run.history), run.recipe.epochs
-        self.bar = tqdm(
-            desc=run.history.name,
-            total=planned * run.steps,
-            initial=done * run.steps,
-            unit="step",
-            leave=False,
-            mininterval=0.5,
-            disable=not shown,
-        )
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def step(self, epoch: int, totals: Tensor) -> None:
-        """One batch more. Looks at the totals only now and then: each look waits for the device."""
-        self.bar.update()
-        if time.monotonic() - self.looked < 0.5:
-            return
-        loss, wrong, count = totals.tolist()
-        if count:
-            self.run.check_finite(loss)
-            self.bar.set_description(f"{self.run.history.name}, epoch {epoch + 1} of {self.run.recipe.epochs}", False)
-            self.bar.set_postfix_str(f"loss {loss / count:.3f}, error {100 * wrong / count:.1f} %", False)
-        self.looked = time.monotonic()
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and PyTorch's random numbers, on all devices: call it before building a network."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-@contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Inside, random numbers may be drawn and seeded at will; afterwards the caller's go on as if nothing had been."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
 
 
 def _accelerator() -> Accelerator:
