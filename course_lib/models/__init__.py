@@ -2,6 +2,21 @@
 
 from course_lib.models.alexnet import alexnet, alexnet_four_layer, alexnet_owt
 from course_lib.models.card import Card, Paper
+from course_lib.models.googlenet import googlenet, googlenet_bn
+from course_lib.models.mobilenet import mobilenet_v1, mobilenet_v2
 from course_lib.models.registry import build, card, names
 
-__all__ = ["Card", "Paper", "alexnet", "alexnet_four_layer", "alexnet_owt", "build", "card", "names"]
+__all__ = [
+    "Card",
+    "Paper",
+    "alexnet",
+    "alexnet_four_layer",
+    "alexnet_owt",
+    "build",
+    "card",
+    "googlenet",
+    "googlenet_bn",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "names",
+]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -30,6 +31,7 @@ class Card:
     depth: layers with weights from input to output, as the paper counts them.
     error: the error that the paper reports, with its conditions; None where it reports none for this network.
     weights: address of torchvision's ImageNet weights, whose file name ends in the first digits of its SHA-256.
+    weights_options: what the factory must be given for these weights to mean what they did in training.
     """
 
     factory: Callable[..., nn.Module]
@@ -37,6 +39,7 @@ class Card:
     depth: int
     error: str | None = None
     weights: str | None = None
+    weights_options: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:

@@ -14,9 +14,11 @@ from torch import nn
 from course_lib.errors import CourseError
 from course_lib.models.alexnet import CARDS as ALEXNET
 from course_lib.models.card import Card
+from course_lib.models.googlenet import CARDS as GOOGLENET
+from course_lib.models.mobilenet import CARDS as MOBILENET
 from course_lib.models.weights import load_imagenet_weights
 
-TOPICS = (ALEXNET,)
+TOPICS = (ALEXNET, GOOGLENET, MOBILENET)
 CARDS: dict[str, Card] = {card.name: card for topic in TOPICS for card in topic}
 
 
@@ -54,6 +56,8 @@ def build(
     entry = card(name)
     sizes = {"num_classes": num_classes, "image_size": image_size}
     given = {option: value for option, value in sizes.items() if value is not None}
+    if weights is not None:
+        options = {**entry.weights_options, **options}
     try:
         network = entry.factory(width=width, **given, **options)
     except TypeError as error:
