@@ -98,7 +98,10 @@ def _node(cell: Cell, identity: str, version: str, facts: Facts) -> NotebookNode
     source = cut(cell.source) if version == STUDENTS else cell.source
     if cell.alt:
         source += "\n" + _alt_line(cell.alt)
-    return nbformat.v4.new_code_cell(source, id=identity, metadata=metadata, outputs=facts.get(identity, []))
+    outputs = facts.get(identity, [])
+    # nbval refuses outputs of a cell without a count; a running number would change with every cell before it.
+    count = 1 if outputs else None
+    return nbformat.v4.new_code_cell(source, id=identity, metadata=metadata, outputs=outputs, execution_count=count)
 
 
 def _nbgrader(cell: Cell, identity: str) -> dict[str, Any]:
