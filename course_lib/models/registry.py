@@ -16,9 +16,12 @@ from course_lib.models.alexnet import CARDS as ALEXNET
 from course_lib.models.card import Card
 from course_lib.models.googlenet import CARDS as GOOGLENET
 from course_lib.models.mobilenet import CARDS as MOBILENET
+from course_lib.models.nin import CARDS as NIN
+from course_lib.models.vgg import CARDS as VGG
 from course_lib.models.weights import load_imagenet_weights
+from course_lib.models.zfnet import CARDS as ZFNET
 
-TOPICS = (ALEXNET, GOOGLENET, MOBILENET)
+TOPICS = (ALEXNET, ZFNET, VGG, NIN, GOOGLENET, MOBILENET)
 CARDS: dict[str, Card] = {card.name: card for topic in TOPICS for card in topic}
 
 
