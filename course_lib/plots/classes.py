@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # More classes than this are drawn as a line by rank: nobody could read a thousand names.
 BARS_UP_TO = 40
 NUMBERS_UP_TO = 20
+# Names side by side under the matrix; if they need more, they stand at an angle.
+CHARACTERS_ABREAST = 60
 
 
 @styled
@@ -219,7 +221,7 @@ def confusion(
     ax.set(xlabel="predicted class", ylabel="true class")
     if numbered:
         _write_cells(ax, shares)
-        long = sum(map(len, names)) > 50
+        long = max(map(len, names)) * size > CHARACTERS_ABREAST
         ax.set_xticks(range(size), names, rotation=45 * long, ha="right" if long else "center", rotation_mode="anchor")
         ax.set_yticks(range(size), names)
         ax.tick_params(length=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import plots
+from course_lib.data import CIFAR10_CLASSES
 from course_lib.plots.images import displayable
 from tests.plots.stand_ins import CLASSES, history, image_set
 
@@ -65,6 +67,14 @@ def test_rows_of_the_confusion_matrix_are_shares_of_the_true_class() -> None:
 def test_a_class_without_images_is_an_empty_row() -> None:
     ax = plots.confusion(torch.tensor([[3, 1], [0, 0]]))
     assert np.asarray(ax.images[0].get_array())[1].tolist() == [0, 0]
+
+
+def test_names_under_the_confusion_matrix_do_not_touch() -> None:
+    ax = plots.confusion(torch.eye(10), CIFAR10_CLASSES)
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    upright = all(label.get_rotation() == 0 for label in ax.get_xticklabels())
+    assert not upright or all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_accuracy_by_class_comes_from_the_rows_of_the_confusion_matrix() -> None:
