@@ -14,14 +14,31 @@ from torch import nn
 from course_lib.errors import CourseError
 from course_lib.models.alexnet import CARDS as ALEXNET
 from course_lib.models.card import Card
+from course_lib.models.cifar_resnet import CARDS as CIFAR_RESNET
 from course_lib.models.googlenet import CARDS as GOOGLENET
 from course_lib.models.mobilenet import CARDS as MOBILENET
 from course_lib.models.nin import CARDS as NIN
+from course_lib.models.preresnet import CARDS as PRERESNET
+from course_lib.models.resnet import CARDS as RESNET
+from course_lib.models.resnext import CARDS as RESNEXT
+from course_lib.models.stochastic_depth import CARDS as STOCHASTIC_DEPTH
 from course_lib.models.vgg import CARDS as VGG
 from course_lib.models.weights import load_imagenet_weights
 from course_lib.models.zfnet import CARDS as ZFNET
 
-TOPICS = (ALEXNET, ZFNET, VGG, NIN, GOOGLENET, MOBILENET)
+TOPICS = (
+    ALEXNET,
+    ZFNET,
+    VGG,
+    NIN,
+    GOOGLENET,
+    RESNET,
+    CIFAR_RESNET,
+    PRERESNET,
+    RESNEXT,
+    STOCHASTIC_DEPTH,
+    MOBILENET,
+)
 CARDS: dict[str, Card] = {card.name: card for topic in TOPICS for card in topic}
 
 
