@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,13 @@ class Paper:
     venue: str
     year: int
     url: str
+
+    @property
+    def short(self) -> str:
+        """As "He et al., CVPR 2016"."""
+        first, *others = re.split(", | and ", self.authors)
+        who = f"{first} et al." if len(others) > 1 else self.authors
+        return f"{who}, {self.venue} {self.year}"
 
     def __str__(self) -> str:
         return f"{self.authors}: {self.title}. {self.venue} {self.year}. {self.url}"
@@ -44,3 +53,8 @@ class Card:
     @property
     def name(self) -> str:
         return self.factory.__name__
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the images that the network was made for: 32 for those of ten classes, CIFAR-10's."""
+        return 32 if inspect.signature(self.factory).parameters["num_classes"].default == 10 else 224
