@@ -5,8 +5,8 @@ pass from any block to any other as they are (equations 4 and 5): 1001 layers tr
 
 Notable: where the shape changes, the shortcut is a 1x1 convolution without batch norm, and it starts behind the
 block's first batch norm and ReLU, which it shares. The stride is in the first 1x1, as in the authors' code
-(KaimingHe/resnet-1k-layers); `stride_in_1x1=False` moves it into the 3x3, for a quarter to a third more
-multiply-adds in the blocks concerned. The paper's 10.2M parameters for 1001 layers leave out those of batch norm.
+(KaimingHe/resnet-1k-layers); `stride_in_1x1=False` moves it into the 3x3, for a quarter more
+multiply-adds in the two blocks concerned. The paper's 10.2M parameters for 1001 layers leave out those of batch norm.
 """
 
 from __future__ import annotations
