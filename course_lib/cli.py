@@ -1,4 +1,4 @@
-"""The command line: `course run`, `course list`, `course build`, `course data`.
+"""The command line: `course run`, `course list`, `course models`, `course build`, `course data`.
 
 Works from any folder inside a checkout of the course. What goes wrong is one line on stderr: exit status 2 for
 something that was typed wrong, 1 for anything else, 128 + the signal's number when stopped. Every import that costs
@@ -105,6 +105,33 @@ def list_command() -> None:
         numbers = (lesson.minutes, lesson.points, len(lesson.exercises))
         table.add_row(lesson.name, lesson.title, *map(str, numbers))
     Console().print(table)
+
+
+@app.command("models")
+def models_command(
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Networks by name; all of them where none is named.", metavar="NAME")
+    ] = None,
+) -> None:
+    """Show the networks there are, with what each costs and what its paper reports."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from course_lib.models.table import HEADINGS, NUMBERS, table
+
+    console = Console()
+    with _argument(), console.status("Counting parameters and multiply-adds"):
+        found = table(*networks or ())
+    if not console.is_terminal:
+        typer.echo(repr(found))  # in lines as long as they are: a file or another program reads them
+        return
+    shown = Table(header_style="bold")
+    for heading in HEADINGS:
+        is_number = heading in NUMBERS
+        shown.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number or heading == "network")
+    for entry in found:
+        shown.add_row(*entry.cells())
+    console.print(shown, highlight=False)
 
 
 @app.command("build")

@@ -70,6 +70,7 @@ def test_a_failing_lesson_is_status_1_with_its_traceback_once(root: Path, tmp_pa
         (["run", "--version", "solution"], "no version 'solution'. Did you mean solutions"),
         (["run", "--jobs", "0"], "--jobs"),
         (["build", "99"], "no lesson '99'. There is: 01_good, 02_alexnet"),
+        (["models", "alexnt"], "no network 'alexnt'. The nearest: alexnet"),
         (["rum"], "rum"),
         (["run", "--sclae", "smoke"], "--sclae"),
     ],
@@ -164,6 +165,24 @@ LESSON = """# %% [markdown]
 def top_k_error(logits, labels, k):
     ...
 """
+
+
+def test_models_shows_networks_anywhere_as_lines_for_programs(tmp_path: Path) -> None:
+    ended = course("models", "alexnet", "resnet20", where=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    head, *lines = ended.stdout.splitlines()
+    assert head.split()[:3] == ["network", "year", "pixels"]
+    assert [line.split()[:4] for line in lines] == [
+        ["alexnet", "2012", "224", "60,965,224"],
+        ["resnet20", "2016", "32", "269,722"],
+    ]
+
+
+def test_models_shows_a_table_on_a_terminal(tmp_path: Path) -> None:
+    ended = course("models", "alexnet", where=tmp_path, FORCE_COLOR="1", COLUMNS="120")
+    assert ended.returncode == 0
+    (row,) = (line for line in ended.stdout.splitlines() if "│ alexnet" in line)
+    assert "60,965,224" in row
 
 
 def test_list_shows_title_minutes_points_and_exercises(tmp_path: Path) -> None:
