@@ -57,7 +57,7 @@ class Survival:
             # A compiled graph has no way around the block: it computes it, and multiplies by b.
             return shortcut + residual(x) * (torch.rand((), device=x.device) < self.rate)
         # Drawn on the CPU, where the choice is made: a GPU need not be waited for.
-        return shortcut + residual(x) if torch.rand(()) < self.rate else shortcut
+        return shortcut + residual(x) if torch.rand((), device="cpu") < self.rate else shortcut
 
     def _per_image(self, branch: Tensor) -> Tensor:
         keep = branch.new_empty((len(branch),) + (1,) * (branch.dim() - 1)).bernoulli_(self.rate)
