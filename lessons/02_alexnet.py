@@ -1001,7 +1001,7 @@ def run_arm(name, run_seed, alpha=1e-4, **options):
     network = models.build("alexnet", num_classes=10, image_size=32, width=scale.width / 2, **options)
     network.features.norm1.alpha = network.features.norm2.alpha = alpha
     training.fit(
-        network, ablation_images, None, scale, epochs=scale.pick(smoke=1, laptop=10, gpu=60), batch_size=64,
+        network, ablation_images, None, scale, epochs=scale.pick(smoke=1, laptop=8, gpu=60), batch_size=64,
         learning_rate=0.03, augmentation=None, seed=run_seed, name=f"{name}, seed {run_seed}",
     )  # fmt: skip
     return [training.evaluate(network, images).error for images in (ablation_images, test)]
