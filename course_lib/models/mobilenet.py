@@ -40,6 +40,8 @@ V2_STAGES = (
 )
 SMALL_IMAGE = 64  # pixels: images up to this side skip the first two strides
 SKIPPED_STRIDES = 2
+# Standard deviation from which every layer starts: the authors' code's (TensorFlow's slim, truncated there).
+INITIAL_STD = 0.09
 
 
 def convolution(
@@ -65,7 +67,7 @@ class MobileNetV1(nn.Module):
 
     width: the paper's multiplier alpha; its own are 1.0, 0.75, 0.5 and 0.25.
     factorized=False puts full 3x3 convolutions in place of the pairs: "Conv MobileNet" of the paper's table 4.
-    Batch norm has PyTorch's epsilon, 1e-5, and weights start by Kaiming's rule; the paper gives neither.
+    Batch norm has PyTorch's epsilon, 1e-5; the paper gives none.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class MobileNetV1(nn.Module):
             channels = out
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, num_classes)
-        init.kaiming(self)
+        init.gaussian(INITIAL_STD)(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
@@ -136,7 +138,7 @@ class MobileNetV2(nn.Module):
         self.features.append(convolution(channels, last, 1, activation=nn.ReLU6))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
-        init.kaiming(self)
+        init.gaussian(INITIAL_STD)(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
