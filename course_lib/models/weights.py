@@ -36,7 +36,8 @@ def load_imagenet_weights(network: nn.Module, card: Card, weights: str = "imagen
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in state.items()}
+    """Shapes by name, without batch norm's counters: checkpoints from before PyTorch 0.4.1 have none, and load so."""
+    return {name: tensor.shape for name, tensor in state.items() if not name.endswith(".num_batches_tracked")}
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -46,6 +46,18 @@ def test_weights_in_the_cache_are_loaded(checkpoints: Path) -> None:
     assert torch.equal(target.weight, source.weight)
 
 
+def test_weights_older_than_batch_norms_counters_are_loaded(checkpoints: Path) -> None:
+    def normed() -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+
+    source, target = normed(), normed()
+    nn.init.normal_(source[1].weight)
+    state = {name: tensor for name, tensor in source.state_dict().items() if not name.endswith("num_batches_tracked")}
+    load_imagenet_weights(target, published(checkpoints, state))
+    assert torch.equal(target[1].weight, source[1].weight)
+    assert target[1].num_batches_tracked == 0
+
+
 def test_a_download_is_asked_for_with_its_hash(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = tiny(), tiny()
     card = published(checkpoints, source.state_dict())
