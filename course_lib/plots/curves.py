@@ -122,7 +122,7 @@ def _mark_first(ax: Axes, x: np.ndarray, y: np.ndarray, target: float, index: in
 def _finish(ax: Axes, y_label: str, against: str, title: str | None) -> None:
     ax.set(xlabel=_X_LABELS[against], ylabel=y_label)
     if against == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     else:
         ax.set_xlim(left=0)
     if y_label != VALUES["learning_rate"][0]:

@@ -24,6 +24,15 @@ def test_errors_are_drawn_in_per_cent() -> None:
     assert ax.lines[0].get_xdata() == pytest.approx([1, 2])
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 12])
+def test_epochs_are_counted_in_whole_numbers(epochs: int) -> None:
+    ax = plots.compare({"a": history((0.5,) * epochs)})
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(tick == round(tick) for tick in ticks)
+
+
 def test_several_seeds_are_their_mean_and_range() -> None:
     ax = plots.compare({"a": [history((0.6, 0.4)), history((0.4, 0.2, 0.1))]})
     assert ax.lines[0].get_ydata() == pytest.approx([50, 30])
