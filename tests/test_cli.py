@@ -120,7 +120,8 @@ def test_a_signal_stops_every_kernel_and_its_children(tmp_path: Path, number: si
     wait = [
         "import os, subprocess, sys, threading",
         "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])",
-        f"print('before')\nwith open({str(pipe)!r}, 'w') as file:\n    file.write(f'{{os.getpid()}} {{child.pid}}')",
+        "print('before')",  # a cell of its own: its output has arrived before the next one starts
+        f"with open({str(pipe)!r}, 'w') as file:\n    file.write(f'{{os.getpid()}} {{child.pid}}')",
         "threading.Event().wait()",
     ]
     root = checkouts.make(tmp_path / "course", waits=wait)
