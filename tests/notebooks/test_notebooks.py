@@ -17,6 +17,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from course_lib.data.images import MINIATURE_SENTENCE
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 540
 """What a notebook may take on a busy machine; on an idle one it takes 25."""
@@ -122,9 +124,12 @@ def test_every_picture_has_an_alternative_text(notebook: Path) -> None:
 
 @notebooks
 def test_says_nothing_on_stderr(notebook: Path) -> None:
-    """A warning in the middle of a lesson is noise to a student, and a lost point under nbgrader."""
+    """A warning in the middle of a lesson is noise to a student, and a lost point under nbgrader.
+
+    But for one, where there is no copy of CIFAR-10: that the pictures are drawn must be said loudly.
+    """
     said = [output["text"] for output in run(notebook).outputs if output.get("name") == "stderr"]
-    assert not [text for text in said if not _is_a_progress_bar(text)], said
+    assert not [text for text in said if not _is_a_progress_bar(text) and MINIATURE_SENTENCE not in text], said
 
 
 def _is_a_progress_bar(text: str) -> bool:
