@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import CourseError
 from course_lib.models.card import Card, Paper
+from course_lib.models.initialisation import kaiming
 from course_lib.models.local_response_norm import LocalResponseNorm
 from course_lib.models.width import scaled
 
@@ -117,7 +118,7 @@ class AlexNetOneTower(nn.Module):
             nn.Linear(hidden, num_classes),
         )  # fmt: skip
         if image_size <= SMALL_IMAGE:
-            kaiming_initialisation(self)
+            kaiming(self)  # without normalisation, larger logits at the start send a few seeds to infinity
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)).flatten(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -320,3 +321,13 @@ def test_trains_under_bfloat16() -> None:
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     assert local_response_norm.LocalResponseNorm()(torch.ones(1, 8, 2, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_small_one_tower_form_starts_without_an_opinion(seed: int) -> None:
+    """A loss far above that of a guess is one from which large steps go to infinity."""
+    torch.manual_seed(seed)
+    network = models.build("alexnet_owt", num_classes=10, image_size=32, width=0.25).eval()
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(network(torch.randn(64, 3, 32, 32)), torch.randint(10, (64,)))
+    assert loss < 1.5 * math.log(10)
