@@ -16,6 +16,7 @@ from course_lib import models
 from course_lib.errors import CourseError
 from course_lib.models import local_response_norm
 from course_lib.profiling import count_parameters, profile
+from tests.models.parity import difference
 
 WIDTH = 0.25
 
@@ -107,16 +108,6 @@ def peer_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[nn.Module], nn.Module]
 
 def copy(target: nn.Conv2d, source: nn.Conv2d) -> None:
     target.load_state_dict(source.state_dict())
-
-
-def difference(ours: nn.Module, theirs: nn.Module, x: Tensor) -> float:
-    """Largest difference of the logits, relative to their size; infinite where one of them cannot take `x`."""
-    with torch.no_grad():
-        try:
-            a, b = ours(x), theirs(x)
-        except RuntimeError:
-            return float("inf")
-    return float((a - b).abs().max() / b.abs().max())
 
 
 def test_alexnet_computes_what_pytorchcv_computes(

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 from pytorchcv.models import nin_cifar as peer
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib import models
 from course_lib.errors import CourseError
 from course_lib.profiling import count_parameters, profile
+from tests.models.parity import difference
 
 # The published definitions: channels, kernel, channels that it sees, output side of each convolution.
 CIFAR10_DEF = (
@@ -104,16 +105,6 @@ def imagenets_peer(ours: nn.Module) -> nn.Module:
 PEERS = {"nin": imagenets_peer, "nin_cifar10": cifars_peer}
 OPTIONS = {"nin": {"num_classes": 100}, "nin_cifar10": {}}
 SIDE = {"nin": 224, "nin_cifar10": 32}
-
-
-def difference(ours: nn.Module, theirs: nn.Module, x: Tensor) -> float:
-    """Largest difference of the logits, relative to their size; infinite where one of them cannot take `x`."""
-    with torch.no_grad():
-        try:
-            a, b = ours(x), theirs(x)
-        except RuntimeError:
-            return float("inf")
-    return float((a - b).abs().max() / b.abs().max())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from course_lib import models
 from course_lib.errors import CourseError
 from course_lib.profiling import count_parameters, profile
+from tests.models.parity import difference
 
 NAMES = ["zfnet", "zfnet_wide"]
 CHANNELS = {"zfnet": (96, 256, 384, 384, 256), "zfnet_wide": (96, 256, 512, 1024, 512)}
@@ -94,16 +95,6 @@ def peer_of(ours: nn.Module) -> nn.Module:
     classifier = ours.classifier
     theirs.output.fc1.fc, theirs.output.fc2.fc, theirs.output.fc3 = classifier.fc6, classifier.fc7, classifier.fc8
     return theirs.eval()
-
-
-def difference(ours: nn.Module, theirs: nn.Module, x: Tensor) -> float:
-    """Largest difference of the logits, relative to their size; infinite where one of them cannot take `x`."""
-    with torch.no_grad():
-        try:
-            a, b = ours(x), theirs(x)
-        except RuntimeError:
-            return float("inf")
-    return float((a - b).abs().max() / b.abs().max())
 
 
 @pytest.mark.parametrize("name", NAMES)
